@@ -1,0 +1,32 @@
+import pg from 'pg'
+
+/** Whatever answers a statement: the pool, or one connection inside a transaction. */
+export type Db = Pick<pg.Pool, 'query'>
+/** The pool itself, for what opens transactions. */
+export type Pool = pg.Pool
+
+export type PoolOptions = {
+  readonly url: string
+  /** Shown in pg_stat_activity, so that an operator sees who asks. */
+  readonly name: string
+  readonly most: number
+  /** Told of connections that broke while idle; pg destroys them by itself. */
+  readonly onError: (error: Error) => void
+}
+
+/** Opens the process's one pool. Statements give up after 30 s, so that a hung server becomes an answer. */
+export function openPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.name,
+    max: options.most,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 30_000,
+    query_timeout: 35_000,
+    idle_in_transaction_session_timeout: 30_000,
+    keepAlive: true,
+  })
+  // Without a listener a broken idle connection ends the process.
+  pool.on('error', options.onError)
+  return pool
+}

@@ -1,0 +1,54 @@
+/**
+ * Every answer to a visitor we turn away: its code, HTTP status and one plain English sentence. Pages say the same in
+ * the reader's language; problem+json carries the code as the last part of `type`.
+ */
+export const refusals = {
+  BODY_TOO_LARGE: [413, 'The body is larger than this door takes.'],
+  BODY_NOT_JSON: [400, 'The body is not valid JSON.'],
+  BODY_NOT_READABLE: [415, 'This door does not read that media type.'],
+  BODY_NOT_VALID: [422, 'The body does not have the form this door asks for.'],
+  REQUEST_NOT_VALID: [400, 'The request does not have the form this door asks for.'],
+  NOT_FOUND: [404, 'There is nothing at this address.'],
+  METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
+  NEWSROOM_UNKNOWN: [404, 'There is no newsroom by that name.'],
+  RELEASE_UNKNOWN: [404, 'There is no such release.'],
+  RELEASE_WITHDRAWN: [410, 'This release has been withdrawn.'],
+  ADDRESS_NOT_VALID: [422, 'That is not an email address that mail can be sent to.'],
+  LANGUAGE_NOT_OFFERED: [422, 'This newsroom does not write in that language.'],
+  LINK_NOT_VALID: [404, 'This link is not one of ours, or has been cut short.'],
+  CONFIRMATION_EXPIRED: [410, 'This link has expired. Sign up again to get a new one.'],
+  ONE_CLICK_NOT_ASKED: [400, 'To unsubscribe, post List-Unsubscribe=One-Click.'],
+  SIGNATURE_NOT_VALID: [401, 'The signature or its time is missing, wrong or too old.'],
+  WEBHOOK_ID_REUSED: [409, 'This webhook-id came before with another body.'],
+  RELEASE_ALREADY_PUBLISHED: [409, 'A release with this externalId was published before, with other content.'],
+  LANGUAGES_NOT_OFFERED: [422, 'The release is in no language this newsroom writes in.'],
+  TOO_MANY_REQUESTS: [429, 'Too many requests; wait as long as Retry-After says.'],
+  LOGIN_NEEDED: [401, 'Log in first.'],
+  PASSWORD_WRONG: [401, 'That is not the password.'],
+  ORIGIN_FOREIGN: [403, 'This request came from another site.'],
+  MAILING_UNKNOWN: [404, 'There is no such mailing.'],
+  TOO_BUSY: [503, 'The service cannot do this right now; nothing was changed. Try again shortly.'],
+  FAULT: [500, 'Something went wrong on our side; nothing was changed.'],
+} as const satisfies Record<string, readonly [number, string]>
+
+export type RefusalCode = keyof typeof refusals
+
+/** One thing wrong in a body: where (RFC 6901 pointer) and what, in a sentence. */
+export type Fault = { readonly pointer: string; readonly detail: string }
+
+/** A visitor turned away: expected, told plainly, never a stack trace. */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+  readonly faults: readonly Fault[]
+
+  constructor(code: RefusalCode, faults: readonly Fault[] = []) {
+    super(refusals[code][1])
+    this.name = 'Refusal'
+    this.code = code
+    this.faults = faults
+  }
+
+  get status(): number {
+    return refusals[this.code][0]
+  }
+}
