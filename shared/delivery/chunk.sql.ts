@@ -1,0 +1,116 @@
+import type { MailingId } from '../mailing/mailing.ts'
+import type { Db } from '../postgres/pool.ts'
+import { chunkLease, type HeldChunk } from './delivery.ts'
+
+export type ChunkName = { readonly mailingId: MailingId; readonly n: number }
+export type WakeableChunk = ChunkName & { readonly rank: number; readonly fence: string }
+
+/**
+ * Cuts the next stretch of the audience into chunks: readers with `after < id <= upto`, `chunks` × `size` at the most.
+ * Ranks are shuffled within the stretch. Returns the chunks, and the last reader in them (`null`: none were left).
+ */
+export async function cutChunks(
+  db: Db,
+  stretch: { mailingId: MailingId; after: string; upto: string; firstN: number; size: number; chunks: number },
+): Promise<{ cut: WakeableChunk[]; last: string | null }> {
+  const { rows } = await db.query<{ n: number; rank: number; upto_id: string }>(
+    `with audience as (
+       select s.id, row_number() over (order by s.id) - 1 as place
+         from mailings m
+         join subscriptions s on s.newsroom_id = m.newsroom_id
+        where m.id = $1 and s.id > $2 and s.id <= $3
+          and s.frequency = 'immediate' and s.activated_at <= m.accepted_at
+          and (s.state = 'active' or s.ended_at > m.accepted_at)
+        order by s.id
+        limit $5::int * $6::int
+     ), slices as (
+       select (place / $5::int)::int as slice, max(id) as upto_id, count(*)::int as size
+         from audience group by 1
+     )
+     insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
+     select $1, $4 + slice, lag(upto_id, 1, $2::bigint) over (order by slice), upto_id, size,
+            $4 + row_number() over (order by random()) - 1, 'cut', now()
+       from slices
+     returning n, rank, upto_id`,
+    [stretch.mailingId, stretch.after, stretch.upto, stretch.firstN, stretch.size, stretch.chunks],
+  )
+  const last = rows.reduce<bigint | null>((most, row) => {
+    const id = BigInt(row.upto_id)
+    return most === null || id > most ? id : most
+  }, null)
+  return {
+    cut: rows.map(({ n, rank }) => ({ mailingId: stretch.mailingId, n, rank, fence: '0' })),
+    last: last === null ? null : String(last),
+  }
+}
+
+export type Lease = { readonly chunk: HeldChunk; readonly fresh: boolean }
+
+/** Takes a chunk that is due and in nobody's hands. `fresh`: its deliveries are not written yet. */
+export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<Lease | null> {
+  const { rows } = await db.query<{ fence: string; state: string }>(
+    `update chunks c
+        set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
+       from mailings m
+      where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
+        and c.state <> 'done' and c.next_at <= now() and (c.lease_until is null or c.lease_until < now())
+        and not m.paused
+     returning c.fence, c.state`,
+    [mailingId, n, chunkLease],
+  )
+  const row = rows[0]
+  return row ? { chunk: { mailingId, n, fence: row.fence }, fresh: row.state === 'cut' } : null
+}
+
+/** Keeps the leases a process still works under; one that a later lease has replaced stays lost. */
+export async function renewLeases(db: Db, held: readonly HeldChunk[]): Promise<void> {
+  await db.query(
+    `update chunks c
+        set lease_until = now() + $4 * interval '1 second'
+       from unnest($1::bigint[], $2::int[], $3::bigint[]) as h (mailing_id, n, fence)
+      where c.mailing_id = h.mailing_id and c.n = h.n and c.fence = h.fence and c.state <> 'done'`,
+    [held.map((chunk) => chunk.mailingId), held.map((chunk) => chunk.n), held.map((chunk) => chunk.fence), chunkLease],
+  )
+}
+
+/**
+ * Lets go of a chunk: done when nothing in it is owed any more, else due when its first letter is, and not before
+ * `rest` seconds have passed.
+ */
+export async function closeChunk(
+  db: Db,
+  { mailingId, n, fence }: HeldChunk,
+  rest: number,
+): Promise<'done' | 'open' | 'lost'> {
+  const { rows } = await db.query<{ state: 'done' | 'open' }>(
+    `with owed as (
+       select count(*) as letters, min(coalesce(d.until, now())) as first
+         from chunks c
+         join deliveries d on d.mailing_id = c.mailing_id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
+        where c.mailing_id = $1 and c.n = $2 and d.state in ('due', 'claimed', 'deferred')
+     )
+     update chunks c
+        set state = case when c.state = 'open' and owed.letters = 0 then 'done' else c.state end,
+            next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null
+       from owed
+      where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+     returning c.state`,
+    [mailingId, n, fence, rest],
+  )
+  return rows[0]?.state ?? 'lost'
+}
+
+/** Chunks that are due and in nobody's hands, the lowest ranks first. */
+export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> {
+  const { rows } = await db.query<{ mailing_id: MailingId; n: number; rank: number; fence: string }>(
+    `select c.mailing_id, c.n, c.rank, c.fence
+       from mailings m
+       join chunks c on c.mailing_id = m.id
+      where m.state not in ('done') and not m.paused
+        and c.state <> 'done' and c.next_at <= now() and (c.lease_until is null or c.lease_until < now())
+      order by c.rank, c.mailing_id
+      limit $1`,
+    [most],
+  )
+  return rows.map((row) => ({ mailingId: row.mailing_id, n: row.n, rank: row.rank, fence: row.fence }))
+}

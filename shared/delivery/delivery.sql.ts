@@ -1,0 +1,223 @@
+import type { Db } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
+import { type Claimed, chunkLease, claimValidity, type HeldChunk, type Recorded } from './delivery.ts'
+
+type ClaimedRow = { subscription_id: SubscriptionId; address: string; language: string; attempt: number }
+
+const asClaimed = (row: ClaimedRow): Claimed => ({
+  subscriptionId: row.subscription_id,
+  address: row.address,
+  language: row.language,
+  attempt: row.attempt,
+})
+
+/**
+ * Writes a fresh chunk's deliveries, each straight into the state it deserves: closed where the reader has left, is
+ * suppressed or the mailing was stopped; claimed for the first `most` of the rest; due beyond that.
+ *
+ * `for share` on the subscriptions is what an opt-out waits for: it commits either before this statement reads, and is
+ * seen, or after this statement commits, and then sees the claim.
+ */
+export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): Promise<Claimed[]> {
+  const { rows } = await db.query<ClaimedRow>({
+    name: 'write-deliveries',
+    text: `with held as (
+       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused
+         from chunks c join mailings m on m.id = c.mailing_id
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
+          for share of m
+     ), audience as (
+       select s.id, s.language, b.address,
+              case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
+                   when s.state <> 'active' or b.address is null then 'opted_out'
+                   when x.address_hash is not null then 'suppressed'
+                   else 'due' end as verdict,
+              h.paused
+         from held h
+         join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
+         join subscribers b on b.id = s.subscriber_id
+         left join suppressions x on x.address_hash = b.address_hash
+        where s.frequency = 'immediate' and s.activated_at <= h.accepted_at
+          and (s.state = 'active' or s.ended_at > h.accepted_at)
+          for share of s
+     ), judged as (
+       select id, language, address,
+              case when verdict = 'due' and not paused
+                    and row_number() over (partition by verdict order by id) <= $4::int then 'claimed'
+                   else verdict end as state
+         from audience
+     ), written as (
+       insert into deliveries (mailing_id, subscription_id, state, attempt, fence, at, until)
+       select $1, id, state, case when state = 'claimed' then 1 else 0 end, $3, now(),
+              case when state = 'claimed' then now() + $5 * interval '1 millisecond' end
+         from judged
+       on conflict do nothing
+       returning subscription_id, state, attempt
+     ), tally as (
+       select count(*) filter (where state = 'opted_out')::int as opted_out,
+              count(*) filter (where state = 'suppressed')::int as suppressed,
+              count(*) filter (where state = 'withdrawn')::int as withdrawn
+         from written
+     ), counted as (
+       update chunks c
+          set state = 'open', opted_out = c.opted_out + tally.opted_out, suppressed = c.suppressed + tally.suppressed,
+              withdrawn = c.withdrawn + tally.withdrawn
+         from tally, held
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+     )
+     select w.subscription_id, w.attempt, j.address, j.language
+       from written w join judged j on j.id = w.subscription_id
+      where w.state = 'claimed'`,
+    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity],
+  })
+  return rows.map(asClaimed)
+}
+
+/** Claims the next `most` letters due in an open chunk and, in the same breath, closes those no longer owed. */
+export async function claimDeliveries(db: Db, chunk: HeldChunk, most: number): Promise<Claimed[]> {
+  const { rows } = await db.query<ClaimedRow>({
+    name: 'claim-deliveries',
+    text: `with held as (
+       select c.after_id, c.upto_id, m.state as mailing_state
+         from chunks c join mailings m on m.id = c.mailing_id
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
+          for share of m
+     ), owed as (
+       select d.subscription_id, d.state as was, s.language, b.address,
+              case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
+                   when s.state <> 'active' or b.address is null then 'opted_out'
+                   when x.address_hash is not null then 'suppressed'
+                   else 'claimed' end as state
+         from held h
+         join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
+          and d.state in ('due', 'deferred') and (d.until is null or d.until <= now())
+         join subscriptions s on s.id = d.subscription_id
+         join subscribers b on b.id = s.subscriber_id
+         left join suppressions x on x.address_hash = b.address_hash
+        order by d.subscription_id
+        limit $4
+          for share of s
+     ), moved as (
+       update deliveries d
+          set state = owed.state, fence = $3, at = now(),
+              attempt = d.attempt + case when owed.state = 'claimed' then 1 else 0 end,
+              until = case when owed.state = 'claimed' then now() + $5 * interval '1 millisecond' end
+         from owed
+        where d.mailing_id = $1 and d.subscription_id = owed.subscription_id and d.state in ('due', 'deferred')
+       returning d.subscription_id, d.state, d.attempt, owed.was, owed.address, owed.language
+     ), tally as (
+       select count(*) filter (where was = 'deferred')::int as deferred,
+              count(*) filter (where state = 'opted_out')::int as opted_out,
+              count(*) filter (where state = 'suppressed')::int as suppressed,
+              count(*) filter (where state = 'withdrawn')::int as withdrawn
+         from moved
+     ), counted as (
+       update chunks c
+          set deferred = c.deferred - tally.deferred, opted_out = c.opted_out + tally.opted_out,
+              suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn
+         from tally
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+     )
+     select subscription_id, attempt, address, language from moved where state = 'claimed'`,
+    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity],
+  })
+  return rows.map(asClaimed)
+}
+
+/** Records a batch of attempts, adds them to the chunk's totals and renews its lease, all or nothing. */
+export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
+  await db.query({
+    name: 'record-attempts',
+    text: `with given as (
+       select * from unnest($4::bigint[], $5::text[], $6::float8[], $7::text[], $8::text[], $9::text[], $10::int[],
+                            $11::text[], $12::text[], $13::boolean[])
+         as g (subscription_id, state, wait, reply, verdict, phase, code, enhanced, detail, begun)
+     ), moved as (
+       update deliveries d
+          set state = g.state, at = now(), reply = g.reply,
+              attempt = d.attempt - case when g.begun then 0 else 1 end,
+              until = case when g.wait is not null then now() + g.wait * interval '1 second' end
+         from given g
+        where d.mailing_id = $1 and d.subscription_id = g.subscription_id and d.state = 'claimed' and d.fence = $3
+       returning d.subscription_id, d.attempt, g.state, g.verdict, g.phase, g.code, g.enhanced, g.detail
+     ), told as (
+       insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, code, enhanced, detail)
+       select $1, subscription_id, attempt, now(), verdict, phase, code, enhanced, detail
+         from moved where verdict is not null
+       on conflict do nothing
+     ), tally as (
+       select count(*) filter (where state = 'sent')::int as sent,
+              count(*) filter (where state = 'deferred')::int as deferred,
+              count(*) filter (where state = 'bounced')::int as bounced,
+              count(*) filter (where state = 'failed')::int as failed,
+              count(*) filter (where state = 'in_doubt')::int as in_doubt,
+              count(*) filter (where verdict = 'in-doubt')::int as doubted
+         from moved
+     )
+     update chunks c
+        set sent = c.sent + tally.sent, deferred = c.deferred + tally.deferred, bounced = c.bounced + tally.bounced,
+            failed = c.failed + tally.failed, in_doubt = c.in_doubt + tally.in_doubt,
+            doubted = c.doubted + tally.doubted, lease_until = now() + $14 * interval '1 second'
+       from tally
+      where c.mailing_id = $1 and c.n = $2 and c.fence = $3`,
+    values: [
+      chunk.mailingId,
+      chunk.n,
+      chunk.fence,
+      batch.map((row) => row.subscriptionId),
+      batch.map((row) => row.state),
+      batch.map((row) => row.wait),
+      batch.map((row) => row.reply),
+      batch.map((row) => row.trouble?.verdict ?? null),
+      batch.map((row) => row.trouble?.phase ?? null),
+      batch.map((row) => row.trouble?.code ?? null),
+      batch.map((row) => row.trouble?.enhanced ?? null),
+      batch.map((row) => row.trouble?.detail ?? null),
+      batch.map((row) => row.begun),
+      chunkLease,
+    ],
+  })
+}
+
+/**
+ * Settles what an earlier holder of the chunk left claimed. Nobody can know whether its letters were accepted, so each
+ * is an attempt in doubt: counted, written down and, by policy, due again at once or held.
+ */
+export async function doubtAbandoned(db: Db, chunk: HeldChunk, policy: 'resend' | 'hold'): Promise<number> {
+  const { rowCount } = await db.query(
+    `with held as (
+       select after_id, upto_id from chunks where mailing_id = $1 and n = $2 and fence = $3
+     ), moved as (
+       update deliveries d
+          set state = case when $4 = 'hold' then 'in_doubt' else 'due' end, fence = $3, at = now(), until = null
+         from held h
+        where d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
+          and d.state = 'claimed' and d.fence < $3
+       returning d.subscription_id, d.attempt
+     ), counted as (
+       update chunks c
+          set doubted = c.doubted + (select count(*) from moved),
+              in_doubt = c.in_doubt + case when $4 = 'hold' then (select count(*) from moved) else 0 end
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+     )
+     insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, detail)
+     select $1, subscription_id, attempt, now(), 'in-doubt', null, 'The worker ended before it recorded a reply.'
+       from moved
+     on conflict do nothing`,
+    [chunk.mailingId, chunk.n, chunk.fence, policy],
+  )
+  return rowCount ?? 0
+}
+
+/** How long a worker may still begin a letter to this reader, in milliseconds; 0: nobody may. */
+export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promise<number> {
+  const { rows } = await db.query<{ wait: number | null }>(
+    `select extract(epoch from max(d.until) - now())::float8 * 1000 as wait
+       from subscriptions s
+       join mailings m on m.newsroom_id = s.newsroom_id and m.state not in ('done', 'cancelled', 'superseded')
+       join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
+      where s.id = $1 and d.state = 'claimed' and d.until > now()`,
+    [subscription],
+  )
+  return Math.max(0, rows[0]?.wait ?? 0)
+}

@@ -1,0 +1,43 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+
+/**
+ * Links prove themselves: a token is its payload and a MAC over purpose and payload, so that nothing in the database
+ * can make one, a token of one purpose opens no other door, and no row needs to be looked up to refuse a forgery.
+ * Letters carry `unsubscribe` tokens for years, so keys are never dropped while a letter signed by them may be read:
+ * the first key makes, all of them open.
+ */
+export type LinkPurpose = 'unsubscribe' | 'confirm' | 'bounce'
+export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly Buffer[]>> }
+
+export function linkKeys(secrets: readonly string[]): LinkKeys {
+  const derive = (purpose: LinkPurpose) =>
+    secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, 'pressebud', `link:${purpose}`, 32)))
+  return { byPurpose: { unsubscribe: derive('unsubscribe'), confirm: derive('confirm'), bounce: derive('bounce') } }
+}
+
+const payloadBytes = 24
+const macBytes = 24
+
+/** 64 characters of base64url: three 8-byte numbers, then 192 bits of HMAC-SHA256. */
+export function sealToken(keys: LinkKeys, purpose: LinkPurpose, numbers: readonly [bigint, bigint, bigint]): string {
+  const token = Buffer.allocUnsafe(payloadBytes + macBytes)
+  numbers.forEach((number, index) => {
+    token.writeBigUInt64BE(number, index * 8)
+  })
+  macOf(keys.byPurpose[purpose][0]!, token.subarray(0, payloadBytes)).copy(token, payloadBytes, 0, macBytes)
+  return token.toString('base64url')
+}
+
+/** The numbers sealed in a token, or `null` when it is not one of ours for this purpose. */
+export function openToken(keys: LinkKeys, purpose: LinkPurpose, token: string): [bigint, bigint, bigint] | null {
+  // Only the canonical spelling opens: base64url readers forgive much, and one link must have one form.
+  if (!/^[A-Za-z0-9_-]{64}$/.test(token)) return null
+  const bytes = Buffer.from(token, 'base64url')
+  const payload = bytes.subarray(0, payloadBytes)
+  const ours = keys.byPurpose[purpose].some((key) =>
+    timingSafeEqual(macOf(key, payload).subarray(0, macBytes), bytes.subarray(payloadBytes)),
+  )
+  return ours ? [payload.readBigUInt64BE(0), payload.readBigUInt64BE(8), payload.readBigUInt64BE(16)] : null
+}
+
+const macOf = (key: Buffer, payload: Buffer) => createHmac('sha256', key).update(payload).digest()

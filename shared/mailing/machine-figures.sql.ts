@@ -1,0 +1,107 @@
+import type { Db } from '../postgres/pool.ts'
+
+export type WaitingChunk = { readonly mailingId: string; readonly n: number; readonly since: Date }
+
+export type MachineFigures = {
+  readonly liveMailings: number
+  readonly pausedMailings: number
+  readonly openChunks: number
+  /** Chunks that may be worked now and that nobody holds. */
+  readonly dueChunks: number
+  /** Chunks whose worker let its lease run out: it died or lost its database. */
+  readonly lapsedLeases: number
+  readonly oldestDueChunk: WaitingChunk | null
+  /** Mailings whose hour has come and whose audience is not yet cut. */
+  readonly uncutMailings: number
+  readonly oldestUncutSince: Date | null
+  /** Confirmation letters and the like that should have left by now. */
+  readonly dueNotices: number
+  readonly oldestNoticeSince: Date | null
+}
+
+/** What is waiting in the whole house, and since when. A paused mailing waits because somebody asked it to. */
+export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigures> {
+  const { rows } = await db.query<FiguresRow>(
+    `with live as (
+       select id, state, paused, due_at from mailings where state not in ('done', 'cancelled', 'superseded')
+     ), unfinished as (
+       select c.mailing_id, c.n, c.lease_until, greatest(c.next_at, c.lease_until) as since,
+              not l.paused and c.next_at <= $1 and (c.lease_until is null or c.lease_until <= $1) as due
+         from chunks c
+         join live l on l.id = c.mailing_id
+        where c.state <> 'done'
+     ), oldest as (
+       select mailing_id, n, since from unfinished where due order by since, mailing_id, n limit 1
+     ), uncut as (
+       select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and due_at <= $1
+     ), late as (
+       select next_at from notices where state in ('due', 'claimed', 'deferred') and next_at <= $1
+     )
+     select (select count(*) from live)::float8 as live_mailings,
+            (select count(*) from live where paused)::float8 as paused_mailings,
+            (select count(*) from unfinished)::float8 as open_chunks,
+            (select count(*) from unfinished where due)::float8 as due_chunks,
+            (select count(*) from unfinished where due and lease_until is not null)::float8 as lapsed_leases,
+            (select mailing_id::text from oldest) as oldest_mailing,
+            (select n from oldest) as oldest_n,
+            (select since from oldest) as oldest_since,
+            (select count(*) from uncut)::float8 as uncut_mailings,
+            (select min(due_at) from uncut) as oldest_uncut,
+            (select count(*) from late)::float8 as due_notices,
+            (select min(next_at) from late) as oldest_notice`,
+    [now],
+  )
+  const row = rows[0]!
+  return {
+    liveMailings: row.live_mailings,
+    pausedMailings: row.paused_mailings,
+    openChunks: row.open_chunks,
+    dueChunks: row.due_chunks,
+    lapsedLeases: row.lapsed_leases,
+    oldestDueChunk:
+      row.oldest_mailing === null || row.oldest_n === null || row.oldest_since === null
+        ? null
+        : { mailingId: row.oldest_mailing, n: row.oldest_n, since: row.oldest_since },
+    uncutMailings: row.uncut_mailings,
+    oldestUncutSince: row.oldest_uncut,
+    dueNotices: row.due_notices,
+    oldestNoticeSince: row.oldest_notice,
+  }
+}
+
+type FiguresRow = {
+  live_mailings: number
+  paused_mailings: number
+  open_chunks: number
+  due_chunks: number
+  lapsed_leases: number
+  oldest_mailing: string | null
+  oldest_n: number | null
+  oldest_since: Date | null
+  uncut_mailings: number
+  oldest_uncut: Date | null
+  due_notices: number
+  oldest_notice: Date | null
+}
+
+/** How many mailings stand in each state; states without any are absent. */
+export async function countMailingsByState(db: Db): Promise<{ readonly state: string; readonly mailings: number }[]> {
+  const { rows } = await db.query<{ state: string; mailings: number }>(
+    `select state, count(*)::float8 as mailings from mailings group by state`,
+  )
+  return rows
+}
+
+/** Letters of the mailings that are not over, by what became of them. */
+export async function sumLiveDeliveries(db: Db): Promise<Readonly<Record<string, number>>> {
+  const { rows } = await db.query<Record<string, number>>(
+    `select coalesce(sum(sent), 0)::float8 as sent, coalesce(sum(c.deferred), 0)::float8 as deferred,
+            coalesce(sum(bounced), 0)::float8 as bounced, coalesce(sum(failed), 0)::float8 as failed,
+            coalesce(sum(opted_out), 0)::float8 as opted_out, coalesce(sum(suppressed), 0)::float8 as suppressed,
+            coalesce(sum(withdrawn), 0)::float8 as withdrawn, coalesce(sum(in_doubt), 0)::float8 as in_doubt
+       from chunks c
+       join mailings m on m.id = c.mailing_id
+      where m.state not in ('done', 'cancelled', 'superseded')`,
+  )
+  return rows[0] ?? {}
+}

@@ -1,0 +1,140 @@
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { Db } from '../postgres/pool.ts'
+import type { ReleaseId } from '../release/release.ts'
+import { canEnter, type Mailing, type MailingId, type MailingKind, type MailingState } from './mailing.ts'
+
+type MailingRow = {
+  id: MailingId
+  newsroom_id: NewsroomId
+  kind: MailingKind
+  release_id: ReleaseId | null
+  revision: number | null
+  state: MailingState
+  paused: boolean
+  accepted_at: Date
+  due_at: Date
+}
+
+/** Owes a revision of a release to the subscriptions active now, by the database's clock. */
+export async function insertMailing(
+  db: Db,
+  draft: { newsroomId: NewsroomId; kind: MailingKind; releaseId: ReleaseId; revision: number; dueAt: Date },
+): Promise<{ id: MailingId; state: MailingState }> {
+  const { rows } = await db.query<{ id: MailingId; state: MailingState }>(
+    `insert into mailings (newsroom_id, kind, release_id, revision, state, accepted_at, due_at)
+     values ($1, $2, $3, $4, case when $5::timestamptz > now() then 'embargoed' else 'accepted' end, now(), $5)
+     returning id, state`,
+    [draft.newsroomId, draft.kind, draft.releaseId, draft.revision, draft.dueAt],
+  )
+  return rows[0]!
+}
+
+export async function findMailing(db: Db, id: MailingId): Promise<Mailing | null> {
+  const { rows } = await db.query<MailingRow>(
+    `select id, newsroom_id, kind, release_id, revision, state, paused, accepted_at, due_at from mailings where id = $1`,
+    [id],
+  )
+  const row = rows[0]
+  return row
+    ? {
+        id: row.id,
+        newsroomId: row.newsroom_id,
+        kind: row.kind,
+        releaseId: row.release_id,
+        revision: row.revision,
+        state: row.state,
+        paused: row.paused,
+        acceptedAt: row.accepted_at,
+        dueAt: row.due_at,
+      }
+    : null
+}
+
+/** Lifts the embargoes whose hour has come. The audience stays the one of the acceptance. */
+export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
+  const { rows } = await db.query<{ id: MailingId }>(
+    `update mailings set state = 'accepted' where state = 'embargoed' and due_at <= now() returning id`,
+  )
+  return rows.map((row) => row.id)
+}
+
+/** Mailings whose audience is not cut whole. */
+export async function uncutMailings(db: Db): Promise<MailingId[]> {
+  const { rows } = await db.query<{ id: MailingId }>(
+    `select id from mailings where state in ('accepted', 'cutting') and not paused order by due_at limit 100`,
+  )
+  return rows.map((row) => row.id)
+}
+
+export type Walk = {
+  readonly from: string
+  readonly after: string
+  readonly wrapped: boolean
+  readonly nextChunk: number
+}
+
+/**
+ * Begins the fan-out, or takes it up again: where the walk around the circle of subscriptions stands. It starts at a
+ * place drawn anew for each mailing, so that the same readers are not always the first.
+ */
+export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
+  const { rows } = await db.query<{ cut_from: string; cut_after: string; cut_wrapped: boolean; next_chunk: number }>(
+    `with circle as (
+       select coalesce(min(s.id), 0) as first, coalesce(max(s.id), 0) as last
+         from mailings m join subscriptions s on s.newsroom_id = m.newsroom_id
+        where m.id = $1
+     )
+     update mailings m
+        set state = 'cutting', started_at = coalesce(m.started_at, now()),
+            cut_from = coalesce(m.cut_from, drawn.place), cut_after = coalesce(m.cut_after, drawn.place)
+       from (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
+      where m.id = $1 and m.state = any($2) and not m.paused
+     returning m.cut_from, m.cut_after, m.cut_wrapped, m.next_chunk`,
+    [id, [...canEnter('cutting'), 'cutting']],
+  )
+  const row = rows[0]
+  return row ? { from: row.cut_from, after: row.cut_after, wrapped: row.cut_wrapped, nextChunk: row.next_chunk } : null
+}
+
+/** Moves the walk on; `done`: the circle is closed. */
+export async function moveWalk(
+  db: Db,
+  id: MailingId,
+  walk: { after: string; wrapped: boolean; nextChunk: number; done: boolean },
+): Promise<void> {
+  await db.query(
+    `update mailings
+        set cut_after = $2, cut_wrapped = $3, next_chunk = $4, state = case when $5 then 'sending' else state end
+      where id = $1 and state = 'cutting'`,
+    [id, walk.after, walk.wrapped, walk.nextChunk, walk.done],
+  )
+}
+
+/** Ends a mailing all of whose chunks are done; without an id, every such mailing. */
+export async function finishMailings(db: Db, id: MailingId | null): Promise<number> {
+  const { rowCount } = await db.query(
+    `update mailings m set state = 'done', done_at = now()
+      where m.state = 'sending' and ($1::bigint is null or m.id = $1)
+        and not exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
+    [id],
+  )
+  return rowCount ?? 0
+}
+
+/** Stops a mailing from beginning further letters, or lets it go on. False: there is none to pause or resume. */
+export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update mailings set paused = $2 where id = $1 and state not in ('done', 'cancelled', 'superseded')`,
+    [id, paused],
+  )
+  return rowCount === 1
+}
+
+/** Ends a mailing early: what is unsent stays unsent. */
+export async function cancelMailing(db: Db, id: MailingId): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update mailings set state = 'cancelled', paused = false, done_at = now() where id = $1 and state = any($2)`,
+    [id, canEnter('cancelled')],
+  )
+  return rowCount === 1
+}

@@ -1,0 +1,50 @@
+import type { Brand } from '../brand.ts'
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { ReleaseId } from '../release/release.ts'
+
+export type MailingId = Brand<string, 'MailingId'>
+
+export const mailingKinds = ['release', 'correction', 'withdrawal', 'digest'] as const
+export type MailingKind = (typeof mailingKinds)[number]
+
+/** What each state of a mailing means, in an operator's words. */
+export const mailingStates = {
+  embargoed: 'Accepted; waiting for its hour.',
+  accepted: 'Due; waiting to be prepared and cut into chunks.',
+  cutting: 'Being cut into chunks; the first ones are already being sent.',
+  sending: 'Cut whole; its chunks are being sent.',
+  done: 'Every letter has ended in a named state.',
+  cancelled: 'Stopped by an operator; what was unsent stays unsent.',
+  superseded: 'Replaced by a later revision; what was unsent stays unsent.',
+} as const
+export type MailingState = keyof typeof mailingStates
+
+/** One thing to send to one audience. */
+export type Mailing = {
+  readonly id: MailingId
+  readonly newsroomId: NewsroomId
+  readonly kind: MailingKind
+  readonly releaseId: ReleaseId | null
+  readonly revision: number | null
+  readonly state: MailingState
+  readonly paused: boolean
+  readonly acceptedAt: Date
+  readonly dueAt: Date
+}
+
+const next: Record<MailingState, readonly MailingState[]> = {
+  embargoed: ['accepted', 'cancelled', 'superseded'],
+  accepted: ['cutting', 'cancelled', 'superseded'],
+  cutting: ['sending', 'cancelled', 'superseded'],
+  sending: ['done', 'cancelled', 'superseded'],
+  done: [],
+  cancelled: [],
+  superseded: [],
+}
+
+/** The states from which `to` can be entered: the guard of every statement that changes one. */
+export const canEnter = (to: MailingState): readonly MailingState[] =>
+  (Object.keys(next) as MailingState[]).filter((from) => next[from].includes(to))
+
+/** Letters may leave only in these. */
+export const sendingStates: readonly MailingState[] = ['cutting', 'sending']

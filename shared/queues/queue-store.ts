@@ -1,0 +1,109 @@
+import { createPostgresBackend, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import { Cluster, Redis } from 'ioredis'
+import type { Log } from '../log/log.ts'
+import type { Payloads, QueueName } from './queues.ts'
+
+/** Where the queues live: on Redis where there is one, else beside the tables. This file alone decides. */
+export type QueueStore = { readonly redisUrl: string | null; readonly databaseUrl: string }
+
+/** Keeps a queue's keys in one slot of a Redis Cluster, and apart from other users of the same Redis. */
+const prefix = '{pressebud}'
+const schema = 'queues'
+
+/** Opens one queue for adding and for looking into. Adding fails at once when the store is away: a wake-up is a hint. */
+export function openQueue(store: QueueStore, name: QueueName, log: Log): { queue: Queue; close: () => Promise<void> } {
+  const defaultJobOptions = {
+    attempts: 5,
+    backoff: { type: 'exponential', delay: 500 },
+    removeOnComplete: true,
+    // Kept for the operator to look at; the rows are woken again whatever becomes of the job.
+    removeOnFail: { age: 7 * 86_400, count: 1_000 },
+  }
+  if (store.redisUrl === null) {
+    const queue = new Queue(name, { connection: postgresOptions(store), defaultJobOptions }, createPostgresBackend)
+    queue.on('error', tellTrouble(log, name))
+    return { queue: queue as unknown as Queue, close: () => queue.close() }
+  }
+  const connection = openRedis(store.redisUrl, {
+    maxRetriesPerRequest: 1,
+    enableOfflineQueue: false,
+    commandTimeout: 3_000,
+  })
+  connection.on('error', tellTrouble(log, name))
+  const queue = new Queue(name, { connection, prefix, defaultJobOptions, skipWaitingForReady: true })
+  queue.on('error', tellTrouble(log, name))
+  return {
+    queue,
+    close: async () => {
+      await queue.close().catch(() => undefined)
+      connection.disconnect()
+    },
+  }
+}
+
+/** Opens one queue's worker. */
+export function openWorker<Name extends QueueName>(
+  store: QueueStore,
+  name: Name,
+  act: (payload: Payloads[Name]) => Promise<void>,
+  concurrency: number,
+  log: Log,
+): { close: () => Promise<void> } {
+  const processor: Processor<Payloads[Name], void> = async (job) => act(job.data)
+  const options: Omit<WorkerOptions, 'connection'> = {
+    concurrency,
+    lockDuration: 30_000,
+    // A worker killed twice over one job must not make the job fail: the rows decide what is owed.
+    maxStalledCount: 100,
+    stalledInterval: 10_000,
+  }
+  if (store.redisUrl === null) {
+    const worker = new Worker(
+      name,
+      processor,
+      { ...options, connection: postgresOptions(store) },
+      createPostgresBackend,
+    )
+    worker.on('error', tellTrouble(log, name))
+    return { close: () => worker.close() }
+  }
+  const connection = openRedis(store.redisUrl, { maxRetriesPerRequest: null, enableOfflineQueue: true })
+  connection.on('error', tellTrouble(log, name))
+  const worker = new Worker(name, processor, { ...options, connection, prefix })
+  worker.on('error', tellTrouble(log, name))
+  return {
+    close: async () => {
+      await worker.close()
+      connection.disconnect()
+    },
+  }
+}
+
+const postgresOptions = (store: QueueStore) => ({
+  connectionString: store.databaseUrl,
+  schema,
+  migrate: true,
+  max: 3,
+  keepAlive: true,
+})
+
+type Patience = { maxRetriesPerRequest: number | null; enableOfflineQueue: boolean; commandTimeout?: number }
+
+/** One node, or a cluster where REDIS_URL names several, parted by commas. */
+function openRedis(url: string, patience: Patience): Redis | Cluster {
+  const nodes = url.split(',')
+  const retryStrategy = (times: number) => Math.min(200 * times, 2_000)
+  if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy })
+  const { enableOfflineQueue, ...redisOptions } = patience
+  return new Cluster(nodes, { redisOptions, enableOfflineQueue, clusterRetryStrategy: retryStrategy })
+}
+
+// A store that is away says so with every attempt to reach it; one line in five seconds tells as much.
+function tellTrouble(log: Log, queue: QueueName): (error: Error) => void {
+  let quietUntil = 0
+  return (error) => {
+    if (performance.now() < quietUntil) return
+    quietUntil = performance.now() + 5_000
+    log.warn({ err: error, queue }, 'the queue has trouble; the rows remember what is owed')
+  }
+}

@@ -1,0 +1,30 @@
+import type { MailingId } from '../mailing/mailing.ts'
+import type { NoticeId } from '../notice/notice.ts'
+
+/** Every queue: what its jobs carry, who adds them and who works them. Jobs carry ids only; the rows carry the promise. */
+export type Payloads = {
+  'fan-out': { readonly mailingId: MailingId }
+  'mail-bulk': { readonly mailingId: MailingId; readonly chunk: number }
+  notices: { readonly noticeId: NoticeId }
+}
+export type QueueName = keyof Payloads
+
+export const queueTable: Record<QueueName, { readonly addedBy: string; readonly workedBy: string }> = {
+  'fan-out': { addedBy: 'publish-release, reconcile', workedBy: 'workers/fan-out' },
+  'mail-bulk': { addedBy: 'cut-audience, reconcile', workedBy: 'workers/mailer/send-chunk' },
+  notices: { addedBy: 'sign-up, reconcile', workedBy: 'workers/mailer/send-notice' },
+}
+
+export const queueNames = Object.keys(queueTable) as QueueName[]
+
+/** One wake-up. */
+export type WakeUp<Name extends QueueName = QueueName> = {
+  readonly payload: Payloads[Name]
+  /**
+   * Two wake-ups of one id are one job, as long as the first waits. It carries the attempt, because a finished namesake
+   * still kept would swallow a new one; it holds neither a colon nor digits alone, which BullMQ refuses.
+   */
+  readonly id: string
+  /** Lower goes first; 0 to 2,097,151. */
+  readonly rank?: number
+}

@@ -1,0 +1,55 @@
+import type { Queue } from 'bullmq'
+import type { Log } from '../log/log.ts'
+import { openQueue, type QueueStore } from './queue-store.ts'
+import { type QueueName, queueNames, type WakeUp } from './queues.ts'
+
+export type Wake = <Name extends QueueName>(queue: Name, wakeUps: readonly WakeUp<Name>[]) => void
+
+export type WakingQueues = {
+  /**
+   * Tells workers that rows are waiting. A hint: it returns at once, never throws, and when it fails it is logged and
+   * the reconciler finds the rows.
+   */
+  readonly wake: Wake
+  /** Waits until every hint given so far has been taken or has failed. */
+  settled(): Promise<void>
+  readonly queues: readonly Queue[]
+  close(): Promise<void>
+}
+
+export function openWakingQueues(store: QueueStore, log: Log): WakingQueues {
+  const opened = new Map(queueNames.map((name) => [name, openQueue(store, name, log)]))
+  const underWay = new Set<Promise<void>>()
+
+  const wake: Wake = (name, wakeUps) => {
+    if (wakeUps.length === 0) return
+    const added = opened
+      .get(name)!
+      .queue.addBulk(
+        wakeUps.map(({ payload, id, rank }) => ({
+          name,
+          data: payload,
+          opts: { jobId: id, ...(rank === undefined ? {} : { priority: Math.min(rank + 1, 2_097_151) }) },
+        })),
+      )
+      .then(
+        () => undefined,
+        (error: unknown) => log.warn({ err: error, queue: name, jobs: wakeUps.length }, 'could not wake the workers'),
+      )
+      .finally(() => underWay.delete(added))
+    underWay.add(added)
+  }
+
+  const settled = async () => {
+    await Promise.all(underWay)
+  }
+  return {
+    wake,
+    settled,
+    queues: [...opened.values()].map(({ queue }) => queue),
+    close: async () => {
+      await settled()
+      await Promise.all([...opened.values()].map(({ close }) => close()))
+    },
+  }
+}

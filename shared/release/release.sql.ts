@@ -1,0 +1,84 @@
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { Db } from '../postgres/pool.ts'
+import type { Release, ReleaseContent, ReleaseId, ReleaseKind } from './release.ts'
+
+type ReleaseRow = {
+  id: ReleaseId
+  newsroom_id: NewsroomId
+  external_id: string
+  revision: number
+  kind: ReleaseKind
+  published_at: Date
+  zone: string
+  content: ReleaseContent
+}
+
+/** Stores a release's first revision. Null: the newsroom already has a release by that external id. */
+export async function insertRelease(db: Db, release: Release, receivedAt: Date): Promise<ReleaseId | null> {
+  const { rows } = await db.query<{ release_id: ReleaseId }>(
+    `with created as (
+       insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, created_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $9)
+       on conflict (newsroom_id, external_id) do nothing
+       returning id
+     )
+     insert into revisions (release_id, revision, kind, content, received_at)
+     select id, $4, $5, $8, $9 from created
+     returning release_id`,
+    [
+      release.id,
+      release.newsroomId,
+      release.externalId,
+      release.revision,
+      release.kind,
+      release.publishedAt,
+      release.zone,
+      JSON.stringify(release.content),
+      receivedAt,
+    ],
+  )
+  return rows[0]?.release_id ?? null
+}
+
+/** One revision of a release, as a mailing owes it. */
+export async function findRevision(db: Db, id: ReleaseId, revision: number): Promise<Release | null> {
+  const { rows } = await db.query<ReleaseRow>(
+    `select r.id, r.newsroom_id, r.external_id, v.revision, v.kind, r.published_at, r.zone, v.content
+       from releases r join revisions v on v.release_id = r.id
+      where r.id = $1 and v.revision = $2`,
+    [id, revision],
+  )
+  return rows[0] ? asRelease(rows[0]) : null
+}
+
+/** A release by its publisher's own name for it, newest revision, with the mailing that owes it. */
+export async function findByExternalId(
+  db: Db,
+  newsroom: NewsroomId,
+  externalId: string,
+): Promise<{ release: Release; mailing: { id: string; state: string } | null } | null> {
+  const { rows } = await db.query<ReleaseRow & { mailing_id: string | null; mailing_state: string | null }>(
+    `select r.id, r.newsroom_id, r.external_id, r.revision, r.kind, r.published_at, r.zone, v.content,
+            m.id as mailing_id, m.state as mailing_state
+       from releases r
+       join revisions v on v.release_id = r.id and v.revision = r.revision
+       left join mailings m on m.release_id = r.id and m.revision = r.revision
+      where r.newsroom_id = $1 and r.external_id = $2`,
+    [newsroom, externalId],
+  )
+  const row = rows[0]
+  if (!row) return null
+  const mailing = row.mailing_id && row.mailing_state ? { id: row.mailing_id, state: row.mailing_state } : null
+  return { release: asRelease(row), mailing }
+}
+
+const asRelease = (row: ReleaseRow): Release => ({
+  id: row.id,
+  newsroomId: row.newsroom_id,
+  externalId: row.external_id,
+  revision: row.revision,
+  kind: row.kind,
+  publishedAt: row.published_at,
+  zone: row.zone,
+  content: row.content,
+})
