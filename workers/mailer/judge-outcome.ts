@@ -1,0 +1,80 @@
+import type { Recorded } from '../../shared/delivery/delivery.ts'
+import type { Outcome, Phase, Reply } from '../../shared/transport/transport.ts'
+import { readReply } from './reply-rules.ts'
+import { nextWait, type RetryCurve } from './retry-curve.ts'
+
+/** What an attempt comes to: everything the ledger keeps of it, save whose it was. */
+export type Verdict = Omit<Recorded, 'subscriptionId'> & {
+  /** The trouble is between us and the mail host: no reader's attempt is spent on it, and the rest should wait. */
+  readonly relay?: string
+}
+
+export type Judgement = {
+  readonly attempt: number
+  readonly curve: RetryCurve
+  readonly doubt: 'resend' | 'hold'
+  /** In [0, 1). */
+  readonly chance: number
+}
+
+/** The one place that says what becomes of a delivery after an attempt. */
+export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
+  switch (outcome.kind) {
+    case 'accepted':
+      return { state: 'sent', wait: null, reply: tellReply(outcome.reply), trouble: null, begun: true }
+    case 'not-started':
+      return { state: 'due', wait: null, reply: null, trouble: null, begun: false }
+    case 'in-doubt': {
+      const trouble = { verdict: 'in-doubt', phase: 'dot', code: null, enhanced: null, detail: outcome.detail } as const
+      if (given.doubt === 'hold') return { state: 'in_doubt', wait: null, reply: null, trouble, begun: true }
+      return { state: 'due', wait: null, reply: null, trouble, begun: true }
+    }
+    case 'unreachable':
+      if (beforeMail.has(outcome.phase)) return spared(outcome.detail)
+      return later(given, {
+        reply: null,
+        trouble: { verdict: 'deferred', phase: outcome.phase, code: null, enhanced: null, detail: outcome.detail },
+      })
+    case 'refused': {
+      const { phase, reply } = outcome
+      const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: reply.text.slice(0, 500) }
+      const told = tellReply(reply)
+      const meaning = readReply(phase, reply)
+      if (beforeMail.has(phase) || meaning === 'ours') return spared(`${phase}: ${told}`)
+      switch (meaning) {
+        case 'gone':
+          return { state: 'bounced', wait: null, reply: told, trouble: { verdict: 'bounced', ...about }, begun: true }
+        case 'letter':
+          return { state: 'failed', wait: null, reply: told, trouble: { verdict: 'failed', ...about }, begun: true }
+        case 'wait':
+        case 'blocked':
+          return later(given, { reply: told, trouble: { verdict: 'deferred', ...about } })
+      }
+    }
+  }
+}
+
+const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth'])
+
+const spared = (relay: string): Verdict => ({
+  state: 'due',
+  wait: null,
+  reply: null,
+  trouble: null,
+  begun: false,
+  relay,
+})
+
+function later(given: Judgement, told: { reply: string | null; trouble: NonNullable<Verdict['trouble']> }): Verdict {
+  const wait = nextWait(given.curve, given.attempt, given.chance)
+  return wait === null
+    ? { state: 'failed', wait: null, reply: told.reply, trouble: { ...told.trouble, verdict: 'failed' }, begun: true }
+    : { state: 'deferred', wait, reply: told.reply, trouble: told.trouble, begun: true }
+}
+
+// The ledger keeps a reply as the host gave it, cut to what a desk can show.
+const tellReply = (reply: Reply) =>
+  [reply.code, reply.enhanced, reply.text]
+    .filter((part) => part !== null && part !== '')
+    .join(' ')
+    .slice(0, 200)

@@ -1,0 +1,99 @@
+import type { Language } from '../../shared/language/language.ts'
+import { fillLetter } from '../../shared/letter/fill.ts'
+import type { PreparedLetter } from '../../shared/letter/letter.ts'
+import { mailDate } from '../../shared/letter/mail-date.ts'
+import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
+import type { LinkKeys } from '../../shared/links/token.ts'
+import { sealToken } from '../../shared/links/token.ts'
+import type { Log } from '../../shared/log/log.ts'
+import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
+import type { NoticeId } from '../../shared/notice/notice.ts'
+import { type ClaimedNotice, claimNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
+import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
+import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
+import type { Transport } from '../../shared/transport/transport.ts'
+import { judgeOutcome } from './judge-outcome.ts'
+import type { RetryCurve } from './retry-curve.ts'
+
+export type NoticeDeps = {
+  readonly pool: Pool
+  readonly log: Log
+  /** Connections of its own, so that a confirmation is never behind bulk. */
+  readonly transport: Transport
+  readonly links: LinkKeys
+  readonly publicUrl: string
+  readonly mailDomain: string
+  readonly curve: RetryCurve
+  readonly now: () => Date
+  readonly chance: () => number
+  readonly stopping: () => boolean
+}
+
+/** A notice is awaited by somebody at a screen: it is tried again soon, whatever the curve of bulk mail says. */
+const relayRest = 5
+
+/** Sends one transactional letter, if it is due and still of use. */
+export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> {
+  const notice = await claimNotice(deps.pool, id)
+  if (notice === null) return
+  if (!isOfUse(notice))
+    return recordNotice(deps.pool, notice, { state: 'suppressed', wait: null, reply: null, counts: true })
+
+  const prepared = await prepare(deps, notice)
+  const outcome = await deps.transport.send({
+    envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
+    parts: fillLetter(prepared, {
+      to: notice.address,
+      messageId: `notice-${notice.id}@${deps.mailDomain}`,
+      date: mailDate(deps.now()),
+      token: tokenFor(deps, notice),
+    }),
+    mayStart: () => !deps.stopping(),
+  })
+  const verdict = judgeOutcome(outcome, {
+    attempt: notice.attempt,
+    curve: deps.curve,
+    doubt: 'resend',
+    chance: deps.chance(),
+  })
+  if (verdict.relay !== undefined)
+    deps.log.warn({ notice: id, detail: verdict.relay }, 'the mail host cannot be used; the notice waits')
+  if (verdict.state === 'bounced') {
+    await suppressBounced(deps.pool, [notice.subscriptionId])
+    await endBounced(deps.pool, [notice.subscriptionId])
+  }
+  const again = verdict.state === 'due' || verdict.state === 'deferred' || verdict.state === 'in_doubt'
+  await recordNotice(deps.pool, notice, {
+    state: again ? 'deferred' : (verdict.state as 'sent' | 'bounced' | 'failed'),
+    wait: again ? (verdict.wait ?? relayRest) : null,
+    reply: verdict.reply ?? verdict.relay ?? null,
+    counts: verdict.begun,
+  })
+  deps.log.info({ notice: id, kind: notice.kind, state: verdict.state, attempt: notice.attempt }, 'notice tried')
+}
+
+type Sendable = ClaimedNotice & { readonly address: string }
+
+// A confirmation answered or disowned meanwhile, an address that may get no mail: nothing more to say.
+const isOfUse = (notice: ClaimedNotice): notice is Sendable =>
+  notice.address !== null &&
+  !notice.barred &&
+  notice.subscriptionState === (notice.kind === 'confirmation' ? 'pending' : 'active')
+
+const tokenFor = (deps: NoticeDeps, notice: ClaimedNotice) =>
+  notice.kind === 'confirmation'
+    ? sealToken(
+        deps.links,
+        'confirm',
+        confirmationNumbers({ id: notice.subscriptionId, requestedAt: notice.requestedAt }, deps.now()),
+      )
+    : sealToken(deps.links, 'unsubscribe', [BigInt(notice.subscriptionId), 0n, 0n])
+
+async function prepare(deps: NoticeDeps, notice: ClaimedNotice): Promise<PreparedLetter> {
+  const newsroom = await findNewsroomById(deps.pool, notice.newsroomId)
+  if (newsroom === null) throw new Error(`notice ${notice.id} has lost its newsroom`)
+  const { publicUrl, mailDomain } = deps
+  return prepareNotice({ kind: notice.kind, newsroom, language: notice.language as Language, publicUrl, mailDomain })
+}

@@ -1,0 +1,19 @@
+import { claimValidity } from '../../shared/delivery/delivery.ts'
+
+/**
+ * How many letters to claim at once. A claim is good for a fraction of a second, so a window should be on the wire
+ * within about a third of that at the speed measured lately; what is not begun in time is put back and claimed again,
+ * which is safe but costs a statement.
+ */
+export type WindowSize = { now(): number; tell(letters: number, ms: number): void }
+
+export function openWindowSize(limits: { least: number; most: number }): WindowSize {
+  let perMs = limits.least / (claimValidity / 3)
+  return {
+    now: () => Math.max(limits.least, Math.min(limits.most, Math.floor((perMs * claimValidity) / 2))),
+    tell: (letters, ms) => {
+      if (letters === 0 || ms <= 0) return
+      perMs += 0.5 * (letters / ms - perMs)
+    },
+  }
+}

@@ -1,0 +1,110 @@
+import { readSettings } from '../shared/config/read-settings.ts'
+import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
+import { linkKeys } from '../shared/links/token.ts'
+import { openLog } from '../shared/log/log.ts'
+import { migrate } from '../shared/postgres/migrate.ts'
+import { openPool } from '../shared/postgres/pool.ts'
+import { openWorker } from '../shared/queues/queue-store.ts'
+import { openWakingQueues } from '../shared/queues/wake.ts'
+import { openSmtpTransport } from '../shared/transport/smtp.ts'
+import { cutAudience } from './fan-out/cut-audience.ts'
+import { openHeldLeases } from './mailer/held-leases.ts'
+import { openPreparedLetters } from './mailer/prepared-letters.ts'
+import { openRelayCircuit } from './mailer/relay-circuit.ts'
+import { sendChunk } from './mailer/send-chunk.ts'
+import { sendNotice } from './mailer/send-notice.ts'
+import { openWindowSize } from './mailer/window-size.ts'
+import { reconcile } from './scheduler/reconcile.ts'
+import { openTimetable } from './scheduler/timetable.ts'
+
+const settings = orTellSettings(() =>
+  readSettings(process.env, [
+    'DATABASE_URL',
+    'REDIS_URL',
+    'SMTP_URL',
+    'PUBLIC_URL',
+    'MAIL_DOMAIN',
+    'SECRET_KEY',
+    'SMTP_CONNECTIONS',
+    'CHUNK_SIZE',
+    'MAILER_CHUNKS',
+    'RETRY_FIRST_WAIT',
+    'RETRY_WINDOW',
+    'IN_DOUBT',
+    'RECONCILE_EVERY',
+    'LOG_LEVEL',
+  ]),
+)
+const log = openLog('workers', settings.LOG_LEVEL)
+
+await runProcess({ name: 'workers', log, start })
+
+async function start(): Promise<() => Promise<void>> {
+  await migrate(settings.DATABASE_URL, log)
+  const pool = openPool({
+    url: settings.DATABASE_URL,
+    name: 'pressebud workers',
+    most: settings.MAILER_CHUNKS + 6,
+    onError: (err) => log.warn({ err }, 'a database connection broke'),
+  })
+  const store = { redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }
+  const waking = openWakingQueues(store, log)
+  const mailDomain = settings.MAIL_DOMAIN ?? new URL(settings.PUBLIC_URL).hostname
+  const smtp = { url: settings.SMTP_URL, clientName: mailDomain, log }
+  const bulk = openSmtpTransport({ ...smtp, connections: settings.SMTP_CONNECTIONS })
+  const prompt = openSmtpTransport({ ...smtp, connections: 2 })
+  const leases = openHeldLeases(pool, log)
+  let isStopping = false
+
+  const shared = {
+    pool,
+    log,
+    links: linkKeys(settings.SECRET_KEY),
+    publicUrl: settings.PUBLIC_URL,
+    mailDomain,
+    curve: { firstWait: settings.RETRY_FIRST_WAIT, window: settings.RETRY_WINDOW },
+    now: () => new Date(),
+    chance: Math.random,
+    stopping: () => isStopping,
+  }
+  const mailer = {
+    ...shared,
+    transport: bulk,
+    letters: openPreparedLetters(pool),
+    leases,
+    circuit: openRelayCircuit(log),
+    windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 2, most: settings.CHUNK_SIZE }),
+    doubt: settings.IN_DOUBT as 'resend' | 'hold',
+  }
+  const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE }
+
+  const workers = [
+    openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),
+    openWorker(
+      store,
+      'mail-bulk',
+      ({ mailingId, chunk }) => sendChunk(mailer, mailingId, chunk),
+      settings.MAILER_CHUNKS,
+      log,
+    ),
+    openWorker(store, 'notices', ({ noticeId }) => sendNotice({ ...shared, transport: prompt }, noticeId), 4, log),
+  ]
+  const timetable = openTimetable({ pool, log }, [
+    {
+      name: 'reconcile',
+      every: settings.RECONCILE_EVERY,
+      act: () => reconcile({ pool, wake: waking.wake, now: shared.now }),
+    },
+  ])
+  log.info('workers are ready')
+
+  return async () => {
+    isStopping = true
+    await timetable.close()
+    await Promise.all(workers.map((worker) => worker.close()))
+    await Promise.all([bulk.close(), prompt.close()])
+    leases.close()
+    await waking.close()
+    await pool.end()
+  }
+}

@@ -1,0 +1,40 @@
+import { dueChunks } from '../../shared/delivery/chunk.sql.ts'
+import { finishMailings, liftDueEmbargoes, uncutMailings } from '../../shared/mailing/mailing.sql.ts'
+import { dueNotices } from '../../shared/notice/notice-claims.sql.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { chunkJob, fanOutJob, noticeJob } from '../../shared/queues/jobs.ts'
+import type { Wake } from '../../shared/queues/wake.ts'
+
+export type ReconcileDeps = { readonly pool: Pool; readonly wake: Wake; readonly now: () => Date }
+
+/**
+ * Chunks woken in one round. Those already queued are no-ops, so this bounds what a round costs; after a queue has been
+ * lost, 400 chunks of 500 letters in five seconds are still more than the mailer can send.
+ */
+const chunksAtOnce = 400
+const noticesAtOnce = 500
+
+/**
+ * The rows are the promise, jobs are hints: finds all work that is due and in nobody's hands, and wakes it again. It
+ * is also how work begins whose hour has come: an embargo, a retry.
+ */
+export async function reconcile(deps: ReconcileDeps): Promise<void> {
+  await liftDueEmbargoes(deps.pool)
+  const [mailings, chunks, notices] = await Promise.all([
+    uncutMailings(deps.pool),
+    dueChunks(deps.pool, chunksAtOnce),
+    dueNotices(deps.pool, noticesAtOnce),
+    finishMailings(deps.pool, null),
+  ])
+  // A fan-out job that failed stays in the queue under its name for a while; each round's is another.
+  const turn = deps.now().getTime()
+  deps.wake(
+    'fan-out',
+    mailings.map((id) => fanOutJob(id, turn)),
+  )
+  deps.wake('mail-bulk', chunks.map(chunkJob))
+  deps.wake(
+    'notices',
+    notices.map(({ id, attempt }) => noticeJob(id, attempt)),
+  )
+}

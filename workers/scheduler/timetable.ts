@@ -1,0 +1,48 @@
+import type { Log } from '../../shared/log/log.ts'
+import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { inTransaction } from '../../shared/postgres/transaction.ts'
+
+export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<void> }
+
+/**
+ * Runs the clock's chores in every workers process, each at one place at a time by advisory lock; none hangs on the
+ * queue. `every` is in seconds. Returns what stops it, waiting for a chore under way.
+ */
+export function openTimetable(deps: { pool: Pool; log: Log }, chores: readonly Chore[]): { close(): Promise<void> } {
+  let closed = false
+  const loops = chores.map((chore) => {
+    let wakeUp = () => {}
+    const run = async () => {
+      while (!closed) {
+        await takeTurn(deps, chore)
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, chore.every * 1000)
+          wakeUp = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+          if (closed) wakeUp()
+        })
+      }
+    }
+    return { done: run(), wakeUp: () => wakeUp() }
+  })
+  return {
+    close: async () => {
+      closed = true
+      for (const loop of loops) loop.wakeUp()
+      await Promise.all(loops.map((loop) => loop.done))
+    },
+  }
+}
+
+async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): Promise<void> {
+  try {
+    await inTransaction(pool, async (tx) => {
+      if (await tryTurn(tx, 'chore', chore.name)) await chore.act()
+    })
+  } catch (err) {
+    log.warn({ err, chore: chore.name }, 'a chore did not succeed; its next turn comes')
+  }
+}
