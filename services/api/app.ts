@@ -1,0 +1,77 @@
+import type { Socket } from 'node:net'
+import formbody from '@fastify/formbody'
+import multipart from '@fastify/multipart'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { nanoid } from 'nanoid'
+import { Refusal } from '../../shared/refusal/refusal.ts'
+import { apiDocs } from './api-docs.ts'
+import { filesDoor } from './files-door.ts'
+import { healthDoors } from './health.ts'
+import { watchPaths } from './known-paths.ts'
+import { type PublisherDeps, publisherDoors } from './publisher/publisher-doors.ts'
+import { type ReaderDeps, readerDoors } from './reader/reader-doors.ts'
+import { problemOf, refuseWithProblems, sendProblem } from './refusal-replies.ts'
+import { logRequests } from './request-log.ts'
+
+export type ApiDeps = {
+  readonly log: FastifyBaseLogger
+  readonly trustProxy: readonly string[]
+  readonly publicUrl: string
+  readonly filesDir: string | null
+  readonly reader: ReaderDeps
+  readonly publisher: PublisherDeps
+}
+
+/**
+ * The public doors, each with its guard:
+ *
+ * | door | who comes | proved by |
+ * | --- | --- | --- |
+ * | `reader/` | readers | the token in a link; following needs none, because only the mailbox's owner can confirm |
+ * | `publisher/` | a publisher's system | the signature over the raw body |
+ * | `health`, `docs/`, `files/` | anybody | nothing: they tell nothing of anybody |
+ */
+export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: deps.log,
+    disableRequestLogging: true,
+    genReqId: () => nanoid(12),
+    trustProxy: deps.trustProxy.length > 0 ? [...deps.trustProxy] : false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    bodyLimit: 64 * 1024,
+    requestTimeout: 20_000,
+    connectionTimeout: 30_000,
+    // Members that a schema does not know are refused, not quietly taken out, and `"1"` is no number.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
+    clientErrorHandler: answerBrokenHttp,
+  })
+  const paths = watchPaths(app)
+  logRequests(app)
+  refuseWithProblems(app)
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = paths.methodsOf(request.url.split('?')[0]!)
+    if (allowed.length === 0) return sendProblem(request, reply, new Refusal('NOT_FOUND'))
+    return sendProblem(request, reply.header('allow', allowed.join(', ')), new Refusal('METHOD_NOT_ALLOWED'))
+  })
+
+  await app.register(formbody, { bodyLimit: 64 * 1024 })
+  await app.register(multipart, {
+    attachFieldsToBody: 'keyValues',
+    limits: { fields: 20, fieldSize: 16 * 1024, fieldNameSize: 100, files: 0, parts: 20 },
+  })
+  await app.register(apiDocs(deps.publicUrl))
+  await app.register(async (scope) => healthDoors(scope, deps.publisher.pool))
+  await app.register(publisherDoors(deps.publisher))
+  await app.register(readerDoors(deps.reader))
+  if (deps.filesDir !== null) await app.register(filesDoor(deps.filesDir))
+  return app
+}
+
+/** What cannot even be read as HTTP still gets a problem, written by hand because there is no reply to write on. */
+function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return
+  const body = JSON.stringify(problemOf('REQUEST_NOT_VALID', 'unread'))
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

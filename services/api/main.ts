@@ -1,0 +1,79 @@
+import { resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { readSettings } from '../../shared/config/read-settings.ts'
+import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
+import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
+import { linkKeys } from '../../shared/links/token.ts'
+import { openLog } from '../../shared/log/log.ts'
+import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
+import { migrate } from '../../shared/postgres/migrate.ts'
+import { openPool, type Pool } from '../../shared/postgres/pool.ts'
+import { noticeJob } from '../../shared/queues/jobs.ts'
+import { openWakingQueues } from '../../shared/queues/wake.ts'
+import { addressHashKey } from '../../shared/subscriber/address-hash.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
+import { buildApi } from './app.ts'
+
+const settings = orTellSettings(() =>
+  readSettings(process.env, [
+    'DATABASE_URL',
+    'REDIS_URL',
+    'PUBLIC_URL',
+    'SECRET_KEY',
+    'HOST',
+    'PORT',
+    'TRUST_PROXY',
+    'SIGN_UPS_PER_HOUR',
+    'FILES_DIR',
+    'LOG_LEVEL',
+  ]),
+)
+const log = openLog('api', settings.LOG_LEVEL)
+
+await runProcess({ name: 'api', log, start })
+
+async function start(): Promise<() => Promise<void>> {
+  await migrate(settings.DATABASE_URL, log)
+  const pool = openPool({
+    url: settings.DATABASE_URL,
+    name: 'pressebud api',
+    most: 10,
+    onError: (err) => log.warn({ err }, 'a database connection broke'),
+  })
+  const waking = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
+  const now = () => new Date()
+  const app = await buildApi({
+    log,
+    trustProxy: settings.TRUST_PROXY,
+    publicUrl: settings.PUBLIC_URL,
+    filesDir: settings.FILES_DIR === null ? null : resolve(settings.FILES_DIR),
+    publisher: { pool, wake: waking.wake, now, log, sealingKeys: sealingKeys(settings.SECRET_KEY) },
+    reader: {
+      pool,
+      now,
+      log,
+      links: linkKeys(settings.SECRET_KEY),
+      addressHashKey: addressHashKey(settings.SECRET_KEY),
+      publicUrl: settings.PUBLIC_URL,
+      signUpsPerHour: settings.SIGN_UPS_PER_HOUR,
+      wakeNotice: (id) => waking.wake('notices', [noticeJob(id, 0)]),
+      afterOptOut: (subscription) => untilNobodyMayBegin(pool, subscription),
+    },
+  })
+  await app.listen({ host: settings.HOST, port: settings.PORT })
+  return async () => {
+    await app.close()
+    await waking.close()
+    await pool.end()
+  }
+}
+
+/** An opt-out is answered once no worker may still begin a letter to that reader: at most one claim's validity. */
+async function untilNobodyMayBegin(pool: Pool, subscription: SubscriptionId): Promise<void> {
+  for (;;) {
+    const wait = await mayStillBegin(pool, subscription)
+    if (wait === 0) return
+    // Most claims end within some milliseconds, by being sent; the rest run out.
+    await setTimeout(Math.min(wait, 15))
+  }
+}

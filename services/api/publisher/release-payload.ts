@@ -1,0 +1,160 @@
+import { type Static, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { type Language, languages } from '../../../shared/language/language.ts'
+import { isZone } from '../../../shared/newsroom/newsroom.ts'
+import type { Fault } from '../../../shared/refusal/refusal.ts'
+import { parseAddress } from '../../../shared/subscriber/address.ts'
+
+/*
+ * The body of the publisher's webhook. Unknown members are refused, not passed over: a `publishedat` that was quietly
+ * ignored would be a broken embargo.
+ */
+
+const line = (most: number, description: string) => Type.String({ minLength: 1, maxLength: most, description })
+const optionalLine = (most: number, description: string) => Type.Optional(Type.String({ maxLength: most, description }))
+const url = (description: string) => Type.String({ minLength: 1, maxLength: 2_000, format: 'uri', description })
+const closed = { additionalProperties: false }
+
+const ReleaseText = Type.Object(
+  {
+    title: line(300, 'One line.'),
+    lead: Type.String({ maxLength: 2_000, description: 'The opening paragraph; plain text.' }),
+    bodyHtml: Type.String({ maxLength: 100_000, description: 'HTML; cleaned to an allow-list wherever it is shown.' }),
+  },
+  closed,
+)
+
+const Data = Type.Object(
+  {
+    externalId: line(200, "The publisher's own name for the release; unique in the newsroom."),
+    publishedAt: Type.String({
+      description: 'The embargo: RFC 3339 with its offset. Nothing leaves and nothing is visible before it.',
+      examples: ['2024-03-14T10:00:00+01:00'],
+    }),
+    zone: line(60, 'The IANA zone the hour is told in, for example Europe/Oslo.'),
+    languages: Type.Partial(Type.Object(Object.fromEntries(languages.map((tag) => [tag, ReleaseText])), closed)),
+    contacts: Type.Array(
+      Type.Object(
+        {
+          name: line(200, 'Who answers questions.'),
+          role: optionalLine(200, 'Their role.'),
+          phone: optionalLine(60, 'As it should be read.'),
+          email: optionalLine(254, 'Their address.'),
+        },
+        closed,
+      ),
+      { maxItems: 20 },
+    ),
+    images: Type.Array(
+      Type.Object(
+        {
+          url: url('https; the picture stays on the publisher’s server.'),
+          alt: Type.String({ maxLength: 500, description: 'What it shows; empty only where it is decoration.' }),
+          caption: optionalLine(1_000, 'Under the picture.'),
+          credit: optionalLine(200, 'Who made it.'),
+        },
+        closed,
+      ),
+      { maxItems: 20 },
+    ),
+    documents: Type.Array(
+      Type.Object(
+        {
+          url: url('Where it lies.'),
+          title: line(300, 'What it is.'),
+          type: optionalLine(100, 'Media type, for example application/pdf.'),
+          size: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e12, description: 'Bytes.' })),
+        },
+        closed,
+      ),
+      { maxItems: 20 },
+    ),
+    links: Type.Array(Type.Object({ url: url('Where it leads.'), title: line(300, 'What is there.') }, closed), {
+      maxItems: 20,
+    }),
+  },
+  closed,
+)
+
+export const ReleaseWebhook = Type.Object(
+  {
+    type: Type.Literal('release.published'),
+    timestamp: Type.String({ description: 'When it happened: RFC 3339.' }),
+    data: Data,
+  },
+  { ...closed, title: 'ReleaseWebhook' },
+)
+export type ReleaseWebhook = Static<typeof ReleaseWebhook>
+
+const compiled = Compile(ReleaseWebhook)
+
+/** The body as a release, or every fault in it with its place. */
+export function readReleaseWebhook(
+  body: unknown,
+  offered: readonly Language[],
+): { webhook: ReleaseWebhook; publishedAt: Date } | { faults: readonly Fault[] } {
+  if (!compiled.Check(body)) return { faults: shapeFaults(body) }
+  const faults = [...textFaults(body, ''), ...meaningFaults(body, offered)]
+  return faults.length > 0 ? { faults } : { webhook: body, publishedAt: new Date(body.data.publishedAt) }
+}
+
+/** Faults told at once; a body of nonsense should not be answered with a book. */
+const mostFaults = 20
+
+function shapeFaults(body: unknown): Fault[] {
+  return [...compiled.Errors(body)].slice(0, mostFaults).map((error) => ({
+    pointer: error.instancePath,
+    detail: `This ${error.message}.`.replace(
+      'must not have additional properties',
+      'holds a member that is not known here',
+    ),
+  }))
+}
+
+/** Members in which a paragraph may break; everywhere else a text is one line, because it may become a header. */
+const manyLines = /\/(lead|bodyHtml|caption)$/
+
+function textFaults(value: unknown, pointer: string): Fault[] {
+  if (typeof value === 'string') {
+    if (!value.isWellFormed()) return [{ pointer, detail: 'This holds half a character (a lone surrogate).' }]
+    const controls = manyLines.test(pointer)
+      ? /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
+      : /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+    return controls.test(value) ? [{ pointer, detail: 'This holds a line break or control character.' }] : []
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, member]) => textFaults(member, `${pointer}/${escapePointer(key)}`))
+}
+
+function meaningFaults({ timestamp, data }: ReleaseWebhook, offered: readonly Language[]): Fault[] {
+  const faults: Fault[] = []
+  const fault = (pointer: string, detail: string) => faults.push({ pointer, detail })
+  if (!isInstant(timestamp)) fault('/timestamp', 'This is not a time as RFC 3339 writes it.')
+  if (!isInstant(data.publishedAt))
+    fault('/data/publishedAt', 'This is not a time with its offset, such as 2024-03-14T10:00:00+01:00.')
+  if (!isZone(data.zone)) fault('/data/zone', 'This is not a time zone; write it as in Europe/Oslo.')
+
+  const tags = Object.keys(data.languages) as Language[]
+  if (tags.length === 0) fault('/data/languages', `Give the release in at least one of: ${offered.join(', ')}.`)
+  for (const tag of tags) {
+    if (!offered.includes(tag))
+      fault(`/data/languages/${tag}`, `This newsroom does not write in this language, only in: ${offered.join(', ')}.`)
+    if (data.languages[tag]?.title.trim() === '') fault(`/data/languages/${tag}/title`, 'A release needs a title.')
+  }
+  data.contacts.forEach(({ email }, index) => {
+    if (email && parseAddress(email) === null) fault(`/data/contacts/${index}/email`, 'This is not an email address.')
+  })
+  for (const room of ['images', 'documents', 'links'] as const)
+    data[room].forEach(({ url: address }, index) => {
+      if (!isWebAddress(address))
+        fault(`/data/${room}/${index}/url`, 'This is not an address that starts with https:// or http://.')
+    })
+  return faults
+}
+
+const isInstant = (text: string) =>
+  /^20\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text))
+
+const isWebAddress = (text: string) => URL.canParse(text) && /^https?:\/\//i.test(text) && !/[\s<>"]/.test(text)
+
+const escapePointer = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1')
