@@ -1,0 +1,33 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+import { openPool, type Pool } from '../../shared/postgres/pool.ts'
+
+export type TestDatabase = { readonly url: string; readonly pool: Pool; close(): Promise<void> }
+
+/** A database of this test file's own, made from the migrated template in some 30 ms. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const template = new URL(inject('templateUrl'))
+  const name = `test_${randomBytes(6).toString('hex')}`
+  const admin = new URL(template)
+  admin.pathname = '/postgres'
+  await runOn(admin, `create database ${name} template ${template.pathname.slice(1)} strategy file_copy`)
+  const own = new URL(template)
+  own.pathname = `/${name}`
+  const pool = openPool({ url: own.href, name: 'test', most: 10, onError: () => {} })
+  return {
+    url: own.href,
+    pool,
+    close: async () => {
+      await pool.end()
+      await runOn(admin, `drop database ${name} with (force)`)
+    },
+  }
+}
+
+async function runOn(url: URL, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url.href })
+  await client.connect()
+  await client.query(statement)
+  await client.end()
+}

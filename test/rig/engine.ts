@@ -1,0 +1,93 @@
+import { pino } from 'pino'
+import { linkKeys } from '../../shared/links/token.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import type { Payloads, QueueName, WakeUp } from '../../shared/queues/queues.ts'
+import type { Wake } from '../../shared/queues/wake.ts'
+import { openSmtpTransport } from '../../shared/transport/smtp.ts'
+import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
+import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
+import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
+import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
+import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { openWindowSize } from '../../workers/mailer/window-size.ts'
+import { reconcile } from '../../workers/scheduler/reconcile.ts'
+import { testSecrets } from '../given/secrets.ts'
+
+export type Woken = { [Name in QueueName]: { queue: Name; payload: Payloads[Name] } }[QueueName]
+
+export type Engine = {
+  readonly mailer: MailerDeps
+  readonly fanOut: FanOutDeps
+  readonly woken: Woken[]
+  /** Cuts a mailing and sends what is due of it, without a queue between. */
+  send(mailing: MailingId): Promise<void>
+  /** Finds what is due, as the scheduler does, and sends it. */
+  reconcileAndSend(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The workers' stages on real parts, with wake-ups kept in a list where the queue would be. */
+export function openEngine(
+  pool: Pool,
+  smtpUrl: string,
+  wishes: Partial<MailerDeps> & { chunkSize?: number } = {},
+): Engine {
+  const log = pino({ level: process.env.TEST_LOG ?? 'silent' })
+  const woken: Woken[] = []
+  const wake: Wake = <Name extends QueueName>(queue: Name, wakeUps: readonly WakeUp<Name>[]) => {
+    for (const { payload } of wakeUps) woken.push({ queue, payload } as Woken)
+  }
+  const transport = openSmtpTransport({ url: smtpUrl, connections: 4, clientName: 'pressebud.example', log })
+  const leases = openHeldLeases(pool, log)
+  const links = linkKeys(testSecrets)
+  const { chunkSize = 500, ...overrides } = wishes
+  const mailer: MailerDeps = {
+    pool,
+    log,
+    links,
+    mailDomain: 'mail.example',
+    now: () => new Date(),
+    transport,
+    letters: openPreparedLetters(pool),
+    leases,
+    circuit: openRelayCircuit(log),
+    windowSize: openWindowSize({ least: 20, most: chunkSize }),
+    curve: { firstWait: 300, window: 172_800 },
+    doubt: 'resend',
+    chance: () => 0.5,
+    stopping: () => false,
+    ...overrides,
+  }
+  const fanOut: FanOutDeps = {
+    pool,
+    wake,
+    log,
+    publicUrl: 'https://press.example',
+    mailDomain: 'mail.example',
+    chunkSize,
+  }
+  const work = async () => {
+    for (let next = woken.shift(); next; next = woken.shift()) {
+      if (next.queue === 'fan-out') await cutAudience(fanOut, next.payload.mailingId)
+      if (next.queue === 'mail-bulk') await sendChunk(mailer, next.payload.mailingId, next.payload.chunk)
+    }
+  }
+  return {
+    mailer,
+    fanOut,
+    woken,
+    send: async (mailing) => {
+      await cutAudience(fanOut, mailing)
+      await work()
+    },
+    reconcileAndSend: async () => {
+      await reconcile({ pool, wake, now: () => new Date() })
+      await work()
+    },
+    close: async () => {
+      leases.close()
+      await transport.close()
+    },
+  }
+}

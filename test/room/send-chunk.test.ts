@@ -1,0 +1,288 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
+import { findMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { givenReaders } from '../given/readers.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { type Engine, openEngine } from '../rig/engine.ts'
+import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+
+let database: TestDatabase
+let inbox: RecordingInbox
+let engine: Engine
+let newsroom: Newsroom
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+})
+afterAll(() => database.close())
+
+beforeEach(async () => {
+  // The reconciler looks at everything there is; what an earlier test left due is not this one's.
+  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  inbox = await openRecordingInbox()
+  engine = openEngine(database.pool, inbox.url, { chunkSize: 40 })
+  newsroom = await givenNewsroom(database.pool)
+  return async () => {
+    await engine.close()
+    await inbox.close()
+  }
+})
+
+const addressees = () => inbox.received.map(({ to }) => to).sort()
+
+async function statesOf(mailing: MailingId): Promise<Record<string, number>> {
+  const { rows } = await database.pool.query<{ state: string; count: number }>(
+    `select state, count(*)::int as count from deliveries where mailing_id = $1 group by state`,
+    [mailing],
+  )
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+}
+
+async function totalsOf(mailing: MailingId) {
+  const { rows } = await database.pool.query<Record<string, number>>(
+    `select sum(sent)::int as sent, sum(deferred)::int as deferred, sum(bounced)::int as bounced, sum(failed)::int as failed,
+            sum(opted_out)::int as opted_out, sum(withdrawn)::int as withdrawn, sum(doubted)::int as doubted
+       from chunks where mailing_id = $1`,
+    [mailing],
+  )
+  return rows[0]!
+}
+
+describe('a mailing', () => {
+  test('reaches each reader once, and ends', async () => {
+    const readers = await givenReaders(database.pool, newsroom, 137)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+
+    expect(addressees()).toEqual(readers.map(({ address }) => address).sort())
+    expect(new Set(inbox.received.map(({ from }) => from)).size).toBe(137)
+    expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+    expect(await statesOf(mailingId)).toEqual({ sent: 137 })
+    expect((await totalsOf(mailingId)).sent).toBe(137)
+  })
+
+  test('sends nothing more when every stage is run again', async () => {
+    await givenReaders(database.pool, newsroom, 50)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    await engine.send(mailingId)
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(50)
+  })
+
+  test('goes to the readers of its acceptance, not to those who come later', async () => {
+    await givenReaders(database.pool, newsroom, ['first@readers.example'])
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await givenReaders(database.pool, newsroom, ['later@readers.example'])
+    await engine.send(mailingId)
+    expect(addressees()).toEqual(['first@readers.example'])
+  })
+
+  test('with no readers at all ends at once', async () => {
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+  })
+
+  test('under embargo leaves only when its hour has come', async () => {
+    await givenReaders(database.pool, newsroom, 3)
+    const { mailingId } = await givenMailing(database.pool, newsroom, { publishedAt: new Date(Date.now() + 3_600_000) })
+    await engine.reconcileAndSend()
+    await engine.send(mailingId)
+    expect(inbox.received).toEqual([])
+
+    await database.pool.query(`update mailings set due_at = now() - interval '1 second' where id = $1`, [mailingId])
+    await engine.reconcileAndSend()
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(3)
+  })
+
+  test('that is paused begins no letter, and goes on where it was when resumed', async () => {
+    await givenReaders(database.pool, newsroom, 90)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const [first] = engine.woken
+    await sendChunk(engine.mailer, mailingId, (first!.payload as { chunk: number }).chunk)
+    await setPaused(database.pool, mailingId, true)
+    const before = inbox.received.length
+    expect(before).toBeGreaterThan(0)
+    expect(before).toBeLessThan(90)
+    engine.woken.length = 0
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(before)
+
+    await setPaused(database.pool, mailingId, false)
+    await engine.reconcileAndSend()
+    expect(new Set(addressees()).size).toBe(90)
+    expect(inbox.received).toHaveLength(90)
+  })
+
+  test('is complete although the queue forgot every job', async () => {
+    await givenReaders(database.pool, newsroom, 100)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    engine.woken.length = 0
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(100)
+    expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+  })
+})
+
+describe('a reader who leaves', () => {
+  test('after the audience was cut gets nothing', async () => {
+    const [leaver] = await givenReaders(database.pool, newsroom, ['leaver@readers.example', 'stays@readers.example'])
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    await leave(leaver!.subscriptionId)
+    await engine.send(mailingId)
+    await engine.reconcileAndSend()
+    expect(addressees()).toEqual(['stays@readers.example'])
+    expect(await statesOf(mailingId)).toEqual({ sent: 1, opted_out: 1 })
+    expect((await totalsOf(mailingId)).opted_out).toBe(1)
+  })
+
+  test('while the letters are going out gets none that begins after the answer', async () => {
+    const readers = await givenReaders(database.pool, newsroom, 200)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    const answeredAt = new Map<string, number>()
+    let begun = 0
+    inbox.onMailFrom = async () => {
+      begun += 1
+      if (begun % 10 !== 0) return
+      const leaver = readers[(begun * 7) % readers.length]!
+      if (answeredAt.has(leaver.address)) return
+      answeredAt.set(leaver.address, Number.POSITIVE_INFINITY)
+      void (async () => {
+        await leave(leaver.subscriptionId)
+        while ((await mayStillBegin(database.pool, leaver.subscriptionId)) > 0) await new Promise(setImmediate)
+        answeredAt.set(leaver.address, performance.now())
+      })()
+    }
+    await engine.send(mailingId)
+    await engine.reconcileAndSend()
+    await expect.poll(() => [...answeredAt.values()].filter((at) => at === Number.POSITIVE_INFINITY)).toEqual([])
+
+    expect(answeredAt.size).toBeGreaterThan(5)
+    const late = inbox.received.filter(
+      ({ to, mailFromAt }) => mailFromAt > (answeredAt.get(to) ?? Number.POSITIVE_INFINITY),
+    )
+    expect(late).toEqual([])
+    const states = await statesOf(mailingId)
+    expect((states.sent ?? 0) + (states.opted_out ?? 0)).toBe(200)
+    expect(inbox.received).toHaveLength(states.sent ?? 0)
+  })
+
+  const leave = (subscription: string) =>
+    database.pool.query(
+      `update subscriptions set state = 'ended', ended_at = now(), ended_reason = 'unsubscribed' where id = $1`,
+      [subscription],
+    )
+})
+
+describe('a refusal', () => {
+  test('for now is tried again later, under the same Message-ID', async () => {
+    await givenReaders(database.pool, newsroom, ['grey@readers.example'])
+    inbox.refuse('grey@readers.example', { code: 450, text: '4.2.0 Greylisted, come back later', times: 1 })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(inbox.received).toEqual([])
+    expect(await statesOf(mailingId)).toEqual({ deferred: 1 })
+    expect((await totalsOf(mailingId)).deferred).toBe(1)
+    const { rows } = await database.pool.query<{ wait: number }>(
+      `select extract(epoch from until - now())::float8 as wait from deliveries where mailing_id = $1`,
+      [mailingId],
+    )
+    expect(rows[0]!.wait).toBeGreaterThan(280)
+
+    await engine.reconcileAndSend()
+    expect(inbox.received).toEqual([])
+
+    await database.pool.query(`update deliveries set until = now() where mailing_id = $1`, [mailingId])
+    await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailingId])
+    await engine.reconcileAndSend()
+    expect(addressees()).toEqual(['grey@readers.example'])
+    expect(await totalsOf(mailingId)).toMatchObject({ sent: 1, deferred: 0 })
+    expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+  })
+
+  test('for good suppresses the address and ends its subscription', async () => {
+    const [gone] = await givenReaders(database.pool, newsroom, ['gone@readers.example'])
+    inbox.refuse('gone@readers.example', { code: 550, text: '5.1.1 No such user' })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(await statesOf(mailingId)).toEqual({ bounced: 1 })
+    const { rows } = await database.pool.query(
+      `select s.state, s.ended_reason, x.reason from subscriptions s
+         join subscribers b on b.id = s.subscriber_id left join suppressions x on x.address_hash = b.address_hash
+        where s.id = $1`,
+      [gone!.subscriptionId],
+    )
+    expect(rows).toEqual([{ state: 'ended', ended_reason: 'bounced', reason: 'bounced' }])
+
+    const second = await givenMailing(database.pool, newsroom)
+    await engine.send(second.mailingId)
+    expect(inbox.received).toEqual([])
+  })
+
+  test('of our policy or reputation is never held against the reader', async () => {
+    await givenReaders(database.pool, newsroom, ['strict@readers.example'])
+    inbox.refuse('strict@readers.example', { code: 550, text: '5.7.1 Blocked for poor reputation' })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(await statesOf(mailingId)).toEqual({ deferred: 1 })
+    const { rowCount } = await database.pool.query(
+      `select from suppressions x join subscribers b on b.address_hash = x.address_hash where b.address = 'strict@readers.example'`,
+    )
+    expect(rowCount).toBe(0)
+  })
+})
+
+describe('a worker', () => {
+  test('that dies with letters claimed leaves them in doubt, counted and sent again', async () => {
+    await givenReaders(database.pool, newsroom, 30)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    // The first worker's mail host never answers: what it claims stays claimed, as when it is killed.
+    const dying = openEngine(database.pool, inbox.url, {
+      chunkSize: 40,
+      transport: { send: () => new Promise(() => {}), close: async () => {} },
+    })
+    await cutAudience(dying.fanOut, mailingId)
+    const chunks = dying.woken.map(({ payload }) => (payload as { chunk: number }).chunk)
+    for (const chunk of chunks) void sendChunk(dying.mailer, mailingId, chunk)
+    await expect.poll(() => statesOf(mailingId).then(({ claimed = 0, due = 0 }) => claimed + due)).toBe(30)
+    dying.mailer.leases.close()
+    const { claimed } = await statesOf(mailingId)
+
+    await engine.reconcileAndSend()
+    expect(inbox.received).toEqual([])
+    await database.pool.query(`update chunks set lease_until = now() - interval '1 second' where mailing_id = $1`, [
+      mailingId,
+    ])
+    await engine.reconcileAndSend()
+
+    expect(inbox.received).toHaveLength(30)
+    expect(await totalsOf(mailingId)).toMatchObject({ sent: 30, doubted: claimed })
+  })
+
+  test('that finds the mail host away spends no reader’s attempt on it', async () => {
+    await givenReaders(database.pool, newsroom, 30)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    const lost = openEngine(database.pool, 'smtp://127.0.0.1:1', { chunkSize: 40 })
+    await lost.send(mailingId)
+    await lost.close()
+    const { rows } = await database.pool.query(`select distinct state, attempt from deliveries where mailing_id = $1`, [
+      mailingId,
+    ])
+    expect(rows).toEqual([{ state: 'due', attempt: 0 }])
+
+    await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailingId])
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(30)
+  })
+})
