@@ -9,8 +9,9 @@ import { filesDoor } from './files-door.ts'
 import { healthDoors } from './health.ts'
 import { watchPaths } from './known-paths.ts'
 import { type PublisherDeps, publisherDoors } from './publisher/publisher-doors.ts'
-import { type ReaderDeps, readerDoors } from './reader/reader-doors.ts'
-import { problemOf, refuseWithProblems, sendProblem } from './refusal-replies.ts'
+import type { ReaderDeps } from './reader/reader-deps.ts'
+import { readerDoors } from './reader/reader-doors.ts'
+import { asRefusal, problemOf, refuseWithProblems, sendProblem } from './refusal-replies.ts'
 import { logRequests } from './request-log.ts'
 
 export type ApiDeps = {
@@ -44,6 +45,9 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     // Members that a schema does not know are refused, not quietly taken out, and `"1"` is no number.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },
     clientErrorHandler: answerBrokenHttp,
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(request, reply, asRefusal(error) ?? new Refusal('REQUEST_NOT_VALID'))
+    },
   })
   const paths = watchPaths(app)
   logRequests(app)

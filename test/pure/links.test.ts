@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'vitest'
+import { openDeliveryCode, sealDeliveryCode } from '../../shared/links/delivery-code.ts'
+import { linkKeys, openToken, sealToken } from '../../shared/links/token.ts'
+
+const keys = linkKeys(['first secret of thirty-two characters', 'older secret of thirty-two characters'])
+const older = linkKeys(['older secret of thirty-two characters'])
+const foreign = linkKeys(['somebody else’s secret, thirty-two char'])
+
+describe('a link’s token', () => {
+  const token = sealToken(keys, 'unsubscribe', [7n, 42n, 0n])
+
+  test('is 64 characters that no encoder needs to escape', () => expect(token).toMatch(/^[A-Za-z0-9_-]{64}$/))
+
+  test('opens for its own purpose only', () => {
+    expect(openToken(keys, 'unsubscribe', token)).toEqual([7n, 42n, 0n])
+    expect(openToken(keys, 'confirm', token)).toBeNull()
+  })
+
+  test('goes on working after the key was rotated, as long as the old key is listed', () => {
+    const old = sealToken(older, 'unsubscribe', [7n, 42n, 0n])
+    expect(openToken(keys, 'unsubscribe', old)).toEqual([7n, 42n, 0n])
+    expect(openToken(foreign, 'unsubscribe', old)).toBeNull()
+  })
+
+  test('is refused with any one bit turned over, and in any other spelling', () => {
+    const bytes = Buffer.from(token, 'base64url')
+    for (let bit = 0; bit < bytes.length * 8; bit += 1) {
+      const forged = Buffer.from(bytes)
+      forged[bit >> 3]! ^= 1 << (bit & 7)
+      expect(openToken(keys, 'unsubscribe', forged.toString('base64url'))).toBeNull()
+    }
+    for (const spelling of ['', token.slice(1), `${token}=`, `${token}A`, ` ${token}`, token.replace(/.$/, '+')])
+      expect(openToken(keys, 'unsubscribe', spelling)).toBeNull()
+  })
+})
+
+describe('a delivery’s code', () => {
+  const code = sealDeliveryCode(keys, 12n, 34n)
+
+  test('fits the local part of an address and survives the folding of its case', () => {
+    expect(`b+${code}`.length).toBeLessThanOrEqual(64)
+    expect(openDeliveryCode(keys, code.toUpperCase())).toEqual({ mailing: 12n, subscription: 34n })
+  })
+
+  test('carries the greatest numbers there are', () => {
+    const most = 2n ** 63n - 1n
+    expect(openDeliveryCode(keys, sealDeliveryCode(keys, most, most))).toEqual({ mailing: most, subscription: most })
+  })
+
+  test('of somebody else, or changed by a letter, is refused', () => {
+    expect(openDeliveryCode(foreign, code)).toBeNull()
+    for (let place = 0; place < code.length; place += 1) {
+      const other = code[place] === 'a' ? 'b' : 'a'
+      expect(openDeliveryCode(keys, code.slice(0, place) + other + code.slice(place + 1))).toBeNull()
+    }
+  })
+})

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest'
+import type { Outcome, Phase } from '../../shared/transport/transport.ts'
+import { judgeOutcome } from '../../workers/mailer/judge-outcome.ts'
+import { type Meaning, readReply } from '../../workers/mailer/reply-rules.ts'
+import { nextWait, tellCurve } from '../../workers/mailer/retry-curve.ts'
+
+const day = { firstWait: 300, window: 172_800 }
+
+describe('a mail host’s refusal is read by phase, then enhanced code, then text:', () => {
+  const cases: [Phase, number, string | null, string, Meaning][] = [
+    ['rcpt', 550, '5.1.1', 'No such user here', 'gone'],
+    ['rcpt', 550, '5.1.0', 'Address rejected', 'gone'],
+    ['rcpt', 550, '5.1.10', 'Recipient has null MX', 'gone'],
+    ['dot', 550, '5.1.1', 'User unknown', 'gone'],
+    ['rcpt', 550, null, 'Unknown user', 'gone'],
+    ['rcpt', 553, null, 'Requested mailbox: no such recipient', 'gone'],
+    ['rcpt', 550, '5.7.17', 'Mailbox owner has changed', 'gone'],
+    ['mail', 550, '5.1.1', 'No such user here', 'letter'],
+    ['mail', 553, '5.1.8', 'Bad sender domain', 'ours'],
+    ['mail', 530, '5.7.0', 'Authentication required', 'ours'],
+    ['auth', 535, '5.7.8', 'Bad credentials', 'ours'],
+    ['rcpt', 550, '5.7.1', 'Blocked, see https://blocked.example', 'blocked'],
+    ['rcpt', 554, null, 'Service unavailable; client host blocked using an RBL', 'blocked'],
+    ['dot', 550, '5.7.26', 'Unauthenticated mail is not accepted', 'blocked'],
+    ['rcpt', 421, '4.7.0', 'Rate limited', 'blocked'],
+    ['dot', 452, '4.7.28', 'Unusual rate', 'blocked'],
+    ['rcpt', 450, '4.2.0', 'Greylisted', 'wait'],
+    ['rcpt', 451, null, 'Try again later', 'wait'],
+    ['rcpt', 452, '4.5.3', 'Too many recipients', 'wait'],
+    ['rcpt', 552, null, 'Exceeded storage allocation', 'wait'],
+    ['rcpt', 552, '5.2.2', 'Mailbox full', 'wait'],
+    ['rcpt', 550, '5.2.1', 'Mailbox disabled', 'wait'],
+    ['dot', 552, '5.3.4', 'Message too big', 'letter'],
+    ['dot', 554, '5.6.0', 'Malformed message', 'letter'],
+    ['mail', 553, '5.6.7', 'Internationalised address not supported', 'letter'],
+    ['mail', 501, null, 'Syntax error', 'letter'],
+  ]
+  test.each(cases)('%s %i %s “%s” is %s', (phase, code, enhanced, text, meaning) => {
+    expect(readReply(phase, { code, enhanced, text })).toBe(meaning)
+  })
+
+  test('nothing said before RCPT ever speaks of the recipient', () => {
+    for (const phase of ['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'] as const)
+      for (const code of [421, 450, 550, 551, 553, 554])
+        for (const enhanced of [null, '5.1.1', '5.1.10', '5.7.17'])
+          expect(readReply(phase, { code, enhanced, text: 'No such user' })).not.toBe('gone')
+  })
+})
+
+describe('an attempt', () => {
+  const judge = (outcome: Outcome, attempt = 1) =>
+    judgeOutcome(outcome, { attempt, curve: day, doubt: 'resend', chance: 0.5 })
+
+  test('that ends in doubt is due again under “resend” and held under “hold”, and written down either way', () => {
+    const outcome = { kind: 'in-doubt', detail: 'cut' } as const
+    const given = { attempt: 1, curve: day, chance: 0.5 }
+    expect(judgeOutcome(outcome, { ...given, doubt: 'resend' })).toMatchObject({
+      state: 'due',
+      trouble: { verdict: 'in-doubt' },
+    })
+    expect(judgeOutcome(outcome, { ...given, doubt: 'hold' })).toMatchObject({
+      state: 'in_doubt',
+      trouble: { verdict: 'in-doubt' },
+    })
+  })
+
+  test('that never reached MAIL FROM is not counted as one', () => {
+    expect(judge({ kind: 'unreachable', phase: 'connect', detail: 'refused' })).toMatchObject({
+      state: 'due',
+      begun: false,
+    })
+    expect(
+      judge({ kind: 'refused', phase: 'auth', reply: { code: 535, enhanced: '5.7.8', text: 'no' } }),
+    ).toMatchObject({
+      state: 'due',
+      begun: false,
+      relay: expect.stringContaining('535'),
+    })
+    expect(judge({ kind: 'not-started' })).toMatchObject({ state: 'due', begun: false, trouble: null })
+  })
+
+  test('refused for now waits, until the window is used up', () => {
+    const grey: Outcome = { kind: 'refused', phase: 'rcpt', reply: { code: 450, enhanced: '4.2.0', text: 'later' } }
+    expect(judge(grey)).toMatchObject({ state: 'deferred', wait: 300 })
+    expect(judge(grey, 40)).toMatchObject({ state: 'failed', wait: null, trouble: { verdict: 'failed' } })
+  })
+})
+
+describe('the retry curve', () => {
+  test('begins at five minutes, grows to four hours and ends at 48 hours', () => {
+    const curve = tellCurve(day)
+    expect(curve[0]).toEqual({ attempt: 2, wait: 300, since: 300 })
+    expect(Math.max(...curve.map(({ wait }) => wait))).toBe(4 * 3600)
+    expect(curve.at(-1)!.since).toBeGreaterThanOrEqual(day.window)
+    expect(curve.at(-2)!.since).toBeLessThan(day.window)
+  })
+
+  test('spreads what was refused together, by a fifth either way', () => {
+    expect(nextWait(day, 1, 0)).toBe(240)
+    expect(nextWait(day, 1, 0.999)).toBe(360)
+  })
+})
