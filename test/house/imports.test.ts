@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest'
+import { isOwn, packageOf, readSources, type Source } from './sources.ts'
+
+const sources = readSources('services', 'workers', 'shared')
+const byPath = new Map(sources.map((source) => [source.path, source]))
+
+/** `path imports other` for every import for which `isWrong`. */
+const wrongImports = (isWrong: (source: Source, from: string) => boolean) =>
+  sources.flatMap((source) =>
+    source.imports.filter(({ from }) => isWrong(source, from)).map(({ from }) => `${source.path} imports ${from}`),
+  )
+
+/** The room a file is in, as deep as doors and stages go: `services/api/reader`, `workers/mailer`, `shared/letter`. */
+function roomOf(path: string): string {
+  const [floor, first, second] = path.split('/')
+  if (floor === 'services' && first === 'api' && (second === 'reader' || second === 'publisher'))
+    return `${floor}/${first}/${second}`
+  return `${floor}/${first}`
+}
+
+describe('imports', () => {
+  test('are really read', () => {
+    expect(sources.length).toBeGreaterThan(100)
+    expect(byPath.get('workers/main.ts')?.imports.map(({ from }) => from)).toContain('shared/links/token.ts')
+  })
+
+  test('lead to files there are', () => {
+    expect(wrongImports((_source, from) => isOwn(from) && !byPath.has(from))).toEqual([])
+  })
+
+  test('of shared never point up', () => {
+    expect(wrongImports(({ path }, from) => path.startsWith('shared/') && /^(services|workers)\//.test(from))).toEqual(
+      [],
+    )
+  })
+
+  test('never cross between services and workers', () => {
+    const floor = (path: string) => path.split('/')[0]
+    expect(
+      wrongImports(({ path }, from) => isOwn(from) && !from.startsWith('shared/') && floor(path) !== floor(from)),
+    ).toEqual([])
+  })
+
+  test('never cross between services, visitors or stages; only a composition root, or the app it builds, sees several', () => {
+    const seesSeveral = new Set([
+      'services/api/app.ts',
+      'services/api/api-docs.ts',
+      'workers/main.ts',
+      'services/api/main.ts',
+    ])
+    const crosses = (source: Source, from: string) => {
+      if (!isOwn(from) || from.startsWith('shared/') || seesSeveral.has(source.path)) return false
+      const [here, there] = [roomOf(source.path), roomOf(from)]
+      // A visitor's room may use what its own service keeps for all visitors.
+      return here !== there && !here.startsWith(`${there}/`)
+    }
+    expect(wrongImports(crosses)).toEqual([])
+  })
+
+  test('form no cycle', () => {
+    const state = new Map<string, 'open' | 'closed'>()
+    const cycles: string[] = []
+    const visit = (path: string, trail: readonly string[]): void => {
+      if (state.get(path) === 'closed') return
+      if (state.get(path) === 'open') {
+        cycles.push([...trail.slice(trail.indexOf(path)), path].join(' → '))
+        return
+      }
+      state.set(path, 'open')
+      for (const { from, isType } of byPath.get(path)?.imports ?? [])
+        if (isOwn(from) && !isType) visit(from, [...trail, path])
+      state.set(path, 'closed')
+    }
+    for (const { path } of sources) visit(path, [])
+    expect(cycles).toEqual([])
+  })
+
+  test('bring each package into one room', () => {
+    const rooms: Record<string, RegExp> = {
+      pg: /^shared\/postgres\//,
+      'node-pg-migrate': /^shared\/postgres\//,
+      bullmq: /^shared\/queues\//,
+      ioredis: /^shared\/queues\//,
+      mjml: /^shared\/letter\//,
+      'sanitize-html': /^shared\/letter\//,
+      'html-to-text': /^shared\/letter\//,
+      pino: /^shared\/log\//,
+      'intl-messageformat': /^shared\/language\//,
+      fastify: /^services\//,
+      eta: /^(services|shared\/letter)\//,
+      commander: /^services\/cli\//,
+      'smtp-server': /^services\//,
+      'prom-client': /^services\/ops\//,
+    }
+    const strays = sources.flatMap((source) =>
+      source.imports
+        .filter(({ from }) => {
+          const name = packageOf(from)
+          if (name === null) return false
+          const room =
+            rooms[name] ?? (name.startsWith('@fastify/') || name.startsWith('@bull-board/') ? /^services\// : null)
+          return room !== null && !room.test(source.path)
+        })
+        .map(({ from }) => `${source.path} imports ${from}`),
+    )
+    expect(strays).toEqual([])
+  })
+
+  test('of pure files bring neither effects nor the clock', () => {
+    const machines = /^shared\/(postgres|queues|letter|transport|links|config|log|lifecycle|language)\//
+    const pure = sources.filter(
+      ({ path }) => path.startsWith('shared/') && !path.endsWith('.sql.ts') && !machines.test(path),
+    )
+    expect(pure.length).toBeGreaterThan(10)
+    const effects = /^(pg|bullmq|ioredis|fastify|node:(fs|net|http|https|child_process|tls|dns)(\/.*)?)$/
+    for (const { path, imports, text } of pure) {
+      expect(
+        imports.filter(({ from }) => effects.test(from)),
+        path,
+      ).toEqual([])
+      expect(
+        imports.filter(({ from, isType }) => from.endsWith('.sql.ts') && !isType),
+        path,
+      ).toEqual([])
+      expect(text, path).not.toMatch(/new Date\(\)|Date\.now\(\)|performance\.now\(\)/)
+    }
+  })
+})
+
+test('only a composition root reads the environment', () => {
+  const readers = sources.filter(({ path, text }) => /process\.env\b/.test(text) && !path.endsWith('/main.ts'))
+  expect(readers.map(({ path }) => path)).toEqual([])
+})
+
+test('nothing is kept in a drawer, exported by default or typed any', () => {
+  expect(
+    sources.filter(({ path }) => /\b(utils?|helpers?|common|manager|misc)\b/.test(path)).map(({ path }) => path),
+  ).toEqual([])
+  expect(sources.filter(({ text }) => /^export default/m.test(text)).map(({ path }) => path)).toEqual([])
+})
+
+test('files stay within one screenful of ideas', () => {
+  const long = sources
+    .filter(({ text }) => text.split('\n').length > 260)
+    .map(({ path, text }) => `${path}: ${text.split('\n').length} lines`)
+  expect(long).toEqual([])
+})
