@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { Eta } from 'eta'
+import mjml from 'mjml'
+import { type Piece, slot } from './pieces.ts'
+
+/** Markup of our own making, put into a letter as it is. Anything else a template writes is escaped. */
+export type Markup = { readonly markup: string }
+
+/**
+ * A letter's HTML from `templates/<name>.mjml`. No value ever meets the MJML parser: a template writes an opaque stand-in
+ * for each, and the escaped value takes its place in the finished HTML. A value can thus neither close a tag nor ask
+ * MJML for an include, and MJML cannot mistake it for its own.
+ */
+export async function renderHtml(template: 'release' | 'notice', view: object): Promise<Piece[]> {
+  const source = templates.render(`./${template}`, { ...view, token: slot('token') })
+  const { html } = await mjml(source, {
+    ignoreIncludes: true,
+    keepComments: false,
+    fonts: {},
+    validationLevel: 'strict',
+  })
+  return withValues(slim(html))
+}
+
+// Rare enough brackets to be looked for, plain enough for every parser between.
+const standIn = /⟦([\w-]+)⟧/
+
+function hold(value: unknown): string {
+  // A misspelt name in a template must not send a letter with a hole in it.
+  if (value === undefined || value === null) throw new Error('A letter template names a value that is not there')
+  return `⟦${Buffer.from(JSON.stringify(value)).toString('base64url')}⟧`
+}
+
+const templates = new Eta({
+  views: join(import.meta.dirname, 'templates'),
+  defaultExtension: '.mjml',
+  cache: true,
+  autoEscape: true,
+  escapeFunction: hold,
+})
+
+function withValues(html: string): Piece[] {
+  const pieces: Piece[] = []
+  let text = ''
+  // With one group in the pattern, `split` gives text and value by turns.
+  for (const [index, part] of html.split(standIn).entries()) {
+    if (index % 2 === 0) {
+      text += part
+      continue
+    }
+    const value = JSON.parse(Buffer.from(part, 'base64url').toString())
+    if (typeof value !== 'object') text += escapeHtml(String(value))
+    else if ('markup' in value) text += value.markup
+    else {
+      pieces.push(text, value)
+      text = ''
+    }
+  }
+  return [...pieces, text]
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character]!)
+
+/** MJML indents for its authors; a million readers' mailboxes need none of it. Done before any value is in. */
+const slim = (html: string) =>
+  html
+    .replace(/[ \t]*\n\s*/g, '\n')
+    .replace(/\n+/g, '\n')
+    .trim()

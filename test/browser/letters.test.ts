@@ -1,0 +1,176 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { HtmlValidate } from 'html-validate'
+import { type Browser, chromium } from 'playwright-core'
+import PostalMime from 'postal-mime'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sampleLetters } from '../../services/cli/letters-preview.ts'
+import { pictures, sampleDrawings } from '../../services/cli/letters-preview-samples.ts'
+import { fillLetter } from '../../shared/letter/fill.ts'
+import type { PreparedLetter } from '../../shared/letter/letter.ts'
+import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
+import { naughtyRelease } from '../given/naughty-release.ts'
+
+const executablePath = '/usr/bin/chromium'
+const corpus = join(import.meta.dirname, '../../../shared/corpora/strings/blns.json')
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const htmlOf = async (letter: PreparedLetter) => {
+  const reader = {
+    to: 'ola@example.com',
+    messageId: '1@example.com',
+    date: 'Tue, 03 Nov 2026 08:05:30 +0000',
+    token: 't'.repeat(64),
+  }
+  return (await PostalMime.parse(Buffer.concat(fillLetter(letter, reader)))).html!
+}
+
+describe.skipIf(!existsSync(executablePath))('letters in a browser', () => {
+  let browser: Browser
+  const htmls = new Map<string, string>()
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+        ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+      ],
+    })
+    for (const { name, letter } of await sampleLetters()) htmls.set(name, await htmlOf(letter))
+  })
+  afterAll(() => browser?.close())
+
+  const pageWith = async (html: string, width: number, colorScheme: 'light' | 'dark', withPictures = true) => {
+    const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme })
+    const page = await context.newPage()
+    await page.route('**/*', (route) => {
+      const drawing = sampleDrawings[route.request().url().replace(pictures, '')]
+      return drawing && withPictures ? route.fulfill({ contentType: 'image/svg+xml', body: drawing }) : route.abort()
+    })
+    await page.setContent(html)
+    return page
+  }
+
+  const shown = [
+    'release-nb',
+    'release-bare-en',
+    'correction-en',
+    'withdrawal-nb',
+    'confirmation-nb',
+    'already-following-en',
+  ]
+  const views = [320, 600, 1200].flatMap((width) =>
+    (['light', 'dark'] as const).map((scheme) => [width, scheme] as const),
+  )
+
+  test.each(views)('every letter can be read by everyone at %i px in %s', async (width, scheme) => {
+    for (const name of shown) {
+      const page = await pageWith(htmls.get(name)!, width, scheme)
+      await page.evaluate(axe)
+      const faults = await page.evaluate(async () => {
+        // Landmarks belong to pages; a letter is shown inside one.
+        const found = await (globalThis as unknown as { axe: Axe }).axe.run({
+          runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+          rules: { region: { enabled: false }, 'landmark-one-main': { enabled: false } },
+        })
+        return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`)
+      })
+      expect(faults, name).toEqual([])
+      const widest = await page.evaluate('document.documentElement.scrollWidth')
+      expect(widest, `${name} needs no sideways scrolling`).toBeLessThanOrEqual(width)
+      await page.context().close()
+    }
+  })
+
+  test.each(['light', 'dark'] as const)('makes sense with its pictures off, in %s', async (scheme) => {
+    const page = await pageWith(htmls.get('release-nb')!, 600, scheme, false)
+    expect(await page.locator('img').evaluateAll((images) => images.map((image) => image.getAttribute('alt')))).toEqual(
+      [
+        'Fjordvik kommune',
+        'Den elektriske fergen «Havørna» legger fra kai i Fjordvik ved soloppgang',
+        'Ladetårnet på fergekaien på Sandøya',
+      ],
+    )
+    await page.context().close()
+  })
+
+  test('every link is as large as a finger needs', async () => {
+    const page = await pageWith(htmls.get('release-nb')!, 320, 'light')
+    const heights = await page
+      .locator('a:not(li a, p:has-text("Hele ruteplanen") a)')
+      .evaluateAll((links) => links.map((link) => link.getBoundingClientRect().height))
+    expect(Math.min(...heights)).toBeGreaterThanOrEqual(32)
+    await page.context().close()
+  })
+
+  test('is valid HTML, as letters go', async () => {
+    const validator = new HtmlValidate({
+      extends: ['html-validate:standard'],
+      // Outlook lays tables out by attributes that pages have given up.
+      rules: { 'no-deprecated-attr': 'off' },
+    })
+    for (const name of shown) {
+      const report = await validator.validateString(htmls.get(name)!)
+      expect(
+        report.results.flatMap(({ messages }) =>
+          messages.map(({ ruleId, message, line }) => `${name}:${line} ${ruleId}: ${message}`),
+        ),
+      ).toEqual([])
+    }
+  })
+
+  test('loads nothing but the release’s own pictures', async () => {
+    const page = await pageWith('', 600, 'light')
+    const loaded: string[] = []
+    page.on('request', (request) => loaded.push(request.url()))
+    await page.setContent(htmls.get('release-nb')!)
+    await page.waitForLoadState('load')
+    expect(loaded.toSorted()).toEqual(['ferge.svg', 'kai.svg', 'logo.svg'].map((name) => pictures + name))
+    await page.context().close()
+  })
+
+  test.skipIf(!existsSync(corpus))(
+    'no naughty string in any field becomes anything a browser would act on',
+    async () => {
+      const strings: string[] = JSON.parse(readFileSync(corpus, 'utf8'))
+      const page = await (await browser.newContext()).newPage()
+      const wanted = await page.evaluate(shapeOf, await htmlOf(await prepareReleaseLetter(naughtyRelease('Hei'))))
+      expect(wanted.active).toEqual([])
+      for (const naughty of strings) {
+        const shape = await page.evaluate(shapeOf, await htmlOf(await prepareReleaseLetter(naughtyRelease(naughty))))
+        expect(shape, naughty).toEqual({ ...wanted, title: expect.stringMatching(/\S/) })
+      }
+    },
+  )
+})
+
+type Axe = { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+
+/** Runs in the browser: what the parsed letter would do, and whether its own frame still stands. */
+function shapeOf(html: string) {
+  // biome-ignore lint/suspicious/noExplicitAny: the browser's own types are not part of this project
+  const dom = new (globalThis as any).DOMParser().parseFromString(html, 'text/html')
+  const active: string[] = []
+  for (const element of dom.querySelectorAll('*')) {
+    if (/^(script|iframe|object|embed|form|svg|math|link|base)$/i.test(element.tagName)) active.push(element.tagName)
+    for (const { name, value } of element.attributes) {
+      if (
+        /^on/i.test(name) ||
+        (name !== 'alt' && name !== 'aria-label' && /^\s*(javascript|data|vbscript):/i.test(value))
+      )
+        active.push(`${name}=${value}`)
+      if (name === 'href' && !/^(https?|mailto|tel):/.test(value)) active.push(`href=${value}`)
+    }
+  }
+  return {
+    active,
+    title: dom.title as string,
+    h1: dom.querySelectorAll('h1').length as number,
+    frame: [...dom.querySelectorAll('.card, .foot')].map((element) =>
+      element.parentElement.getAttribute('role'),
+    ) as string[],
+    leaving: dom.querySelectorAll('.foot a[href*="/unsubscribe/"]').length as number,
+  }
+}
