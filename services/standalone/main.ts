@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { readSettings } from '../../shared/config/read-settings.ts'
+import { settingTable } from '../../shared/config/settings.ts'
+import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
+import { openLog } from '../../shared/log/log.ts'
+import { migrate } from '../../shared/postgres/migrate.ts'
+import { openPool } from '../../shared/postgres/pool.ts'
+import { tellBanner } from './banner.ts'
+import { type ChildPlan, openChildProcesses } from './child-processes.ts'
+import { startEmbeddedPostgres } from './embedded-postgres.ts'
+import { findFreePort } from './free-port.ts'
+import { keepSecret } from './kept-secret.ts'
+import { LaunchError } from './launch-error.ts'
+import { keepSampleNewsroom } from './sample-newsroom.ts'
+
+/*
+ * `npm start`: everything on one machine, with nothing running beforehand. It starts the processes of the other rooms
+ * as an operator would, with settings in their environment, and imports none of them.
+ */
+const root = findRoot(import.meta.dirname)
+const settings = orTellSettings(() =>
+  readSettings(process.env, ['DATA_DIR', 'PORT', 'OPS_PORT', 'REDIS_URL', 'LOG_LEVEL']),
+)
+const dataDir = resolve(root, settings.DATA_DIR)
+const say = (line: string) => process.stdout.write(`  ${line}\n`)
+const log = openLog('standalone', 'silent')
+
+async function start(): Promise<() => Promise<void>> {
+  // The server's own account must be able to pass through; what is secret in it is closed by itself.
+  mkdirSync(dataDir, { recursive: true, mode: 0o711 })
+  const database = process.env.DATABASE_URL ? null : await startEmbeddedPostgres({ dataDir, log, say })
+  const databaseUrl = database?.url ?? process.env.DATABASE_URL!
+  const children = openChildProcesses({
+    logFolder: join(dataDir, 'logs'),
+    say,
+    environment: withoutSettings(process.env),
+  })
+  const stopAll = async () => {
+    rmSync(join(dataDir, 'standalone.json'), { force: true })
+    for (const name of ['workers', 'api', 'ops', 'inbox']) await children.stop(name)
+    await database?.stop()
+  }
+  try {
+    await startAll(children, databaseUrl)
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+  return async () => {
+    say('Stopping; letters under way are finished first.')
+    await stopAll()
+    say('Stopped.')
+  }
+}
+
+async function startAll(children: ReturnType<typeof openChildProcesses>, databaseUrl: string): Promise<void> {
+  const taken = new Set<number>()
+  const port = await freePort('PORT', settings.PORT, taken)
+  const opsPort = await freePort('OPS_PORT', settings.OPS_PORT, taken)
+  const inboxPort = await freePort('the inbox', settings.OPS_PORT + 1, taken)
+  const smtpPort = await freePort('the inbox, SMTP', 2525, taken)
+  const secretKey = process.env.SECRET_KEY ?? keepSecret(join(dataDir, 'secret-key'))
+  const opsPassword = process.env.OPS_PASSWORD ?? randomBytes(12).toString('base64url')
+  const publicUrl = process.env.PUBLIC_URL ?? `http://127.0.0.1:${port}`
+  const inbox = `http://127.0.0.1:${inboxPort}`
+  const ops = `http://127.0.0.1:${opsPort}`
+
+  await migrate(databaseUrl, log)
+  const pool = openPool({ url: databaseUrl, name: 'pressebud standalone', most: 2, onError: () => {} })
+  const sample = await keepSampleNewsroom({
+    pool,
+    secretKeys: secretKey.split(','),
+    publicUrl,
+    examples: join(root, 'examples'),
+  })
+  await pool.end()
+
+  const env = {
+    ...givenSettings(process.env),
+    DATABASE_URL: databaseUrl,
+    SMTP_URL: process.env.SMTP_URL ?? `smtp://127.0.0.1:${smtpPort}`,
+    PUBLIC_URL: publicUrl,
+    MAIL_DOMAIN: process.env.MAIL_DOMAIN ?? 'pressebud.example',
+    SECRET_KEY: secretKey,
+    PORT: String(port),
+    OPS_PORT: String(opsPort),
+    OPS_PASSWORD: opsPassword,
+    FILES_DIR: process.env.FILES_DIR ?? join(root, 'examples'),
+    DATA_DIR: dataDir,
+    INBOX_PORT: String(inboxPort),
+    INBOX_SMTP_PORT: String(smtpPort),
+  }
+  const plan = (name: string, path: string): ChildPlan => ({ name, entry: join(import.meta.dirname, path), env })
+  await children.start({ ...plan('inbox', 'inbox/main.js'), isReady: (line) => line.includes('"ready":true') })
+  await Promise.all([
+    children.start(plan('api', '../api/main.js')),
+    children.start(plan('ops', '../ops/main.js')),
+    children.start(plan('workers', '../../workers/main.js')),
+  ])
+  const found = {
+    databaseUrl,
+    secretKey,
+    api: publicUrl,
+    ops,
+    inbox,
+    sampleNewsroom: sample.slug,
+    webhookSecret: sample.webhookSecret,
+  }
+  writeFileSync(join(dataDir, 'standalone.json'), `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600 })
+  process.stdout.write(
+    tellBanner(
+      {
+        newsroom: `${publicUrl}/newsrooms/${sample.slug}`,
+        inbox: `${inbox}/`,
+        ops: `${ops}/`,
+        opsPassword,
+        docs: `${publicUrl}/docs/`,
+        logs: `${relative(process.cwd(), join(dataDir, 'logs')) || '.'}/`,
+        queues: settings.REDIS_URL ? 'Queues on Redis.' : 'Queues on PostgreSQL; set REDIS_URL to use Redis.',
+      },
+      process.stdout.isTTY && !process.env.NO_COLOR,
+    ),
+  )
+}
+
+async function freePort(what: string, wished: number, taken: Set<number>): Promise<number> {
+  const port = await findFreePort(wished, taken)
+  if (port !== wished && wished !== 0) say(`Port ${wished} is busy; ${what} takes ${port}.`)
+  return port
+}
+
+/** A mistake the person can put right is told in a sentence; anything else is ours and keeps its stack. */
+function tellAndEnd(error: unknown): never {
+  process.stderr.write(error instanceof LaunchError ? `\n  ${error.message}\n\n` : `${(error as Error).stack}\n`)
+  process.exit(1)
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const isSetting = (name: string) => name in settingTable
+
+const withoutSettings = (env: Environment) =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !isSetting(name)))
+
+const givenSettings = (env: Environment) =>
+  Object.fromEntries(Object.entries(env).filter(([name, value]) => isSetting(name) && value)) as Record<string, string>
+
+function findRoot(folder: string): string {
+  return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))
+}
+
+await runProcess({ name: 'standalone', log, grace: 60_000, start: () => start().catch(tellAndEnd) })
