@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs'
+import { uuidv7 } from 'uuidv7'
+import { isLanguage, type Language, languages } from '../../shared/language/language.ts'
+import { type Newsroom, type NewsroomId, newsroomFaults } from '../../shared/newsroom/newsroom.ts'
+import { parseAddress } from '../../shared/subscriber/address.ts'
+import { Mistake, usageMistake } from './mistake.ts'
+
+/** What the options of `newsroom create` say; `file` names a JSON file in the form of a newsroom. */
+export type NewsroomOptions = {
+  file?: string
+  name?: string
+  languages?: string
+  defaultLanguage?: string
+  zone?: string
+  senderAddress?: string
+  senderName?: string
+  replyTo?: string
+  legalName?: string
+  postalAddress?: string
+  website?: string
+  logoUrl?: string
+  accent?: string
+}
+
+/** The newsroom that a file and options together describe, or every reason why it cannot be made, at once. */
+export function newsroomFrom(slug: string | undefined, options: NewsroomOptions, api: string | null): Newsroom {
+  const file = options.file === undefined ? {} : readDraft(options.file, api)
+  const { file: _, languages: list, ...given } = options
+  const draft: Record<string, unknown> = { ...file, ...given }
+  if (slug !== undefined) draft.slug = slug
+  if (list !== undefined) draft.languages = list.split(',').map((tag) => tag.trim())
+  const newsroom = fill(draft)
+  const faults = [...newsroomFaults(newsroom), ...moreFaults(newsroom)]
+  if (faults.length > 0) throw usageMistake('The newsroom cannot be made so:', ...faults)
+  return newsroom
+}
+
+function readDraft(path: string, api: string | null): Record<string, unknown> {
+  try {
+    const text = readFileSync(path, 'utf8').replaceAll('{{publicUrl}}', api ?? '{{publicUrl}}')
+    if (text.includes('{{publicUrl}}'))
+      throw usageMistake(`${path} speaks of {{publicUrl}}, and no public address is known.`, 'Set PUBLIC_URL.')
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch (error) {
+    if (error instanceof Mistake) throw error
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw usageMistake(`There is no file ${path}.`)
+    throw usageMistake(`${path} cannot be read as JSON.`)
+  }
+  throw usageMistake(`${path} does not hold a newsroom.`, 'examples/newsroom.json shows the form.')
+}
+
+function fill(draft: Record<string, unknown>): Newsroom {
+  const text = (name: string): string | null => {
+    const value = draft[name] ?? null
+    if (value !== null && typeof value !== 'string') throw usageMistake(`“${name}” must be text.`)
+    return value
+  }
+  const needed = (name: string, option: string): string => {
+    const value = text(name)?.trim()
+    if (!value) throw usageMistake(`A newsroom needs ${option}.`, 'pressebud newsroom create --help shows them all.')
+    return value
+  }
+  const name = needed('name', '--name')
+  const tags = languagesOf(draft.languages)
+  return {
+    id: uuidv7() as NewsroomId,
+    slug: needed('slug', 'a slug'),
+    name,
+    languages: tags,
+    defaultLanguage: languagesOf([text('defaultLanguage') ?? tags[0]])[0]!,
+    zone: text('zone') ?? 'Europe/Oslo',
+    senderAddress: needed('senderAddress', '--sender-address'),
+    senderName: text('senderName') ?? name,
+    replyTo: text('replyTo'),
+    legalName: text('legalName') ?? name,
+    postalAddress: needed('postalAddress', '--postal-address'),
+    website: text('website'),
+    logoUrl: text('logoUrl'),
+    accent: text('accent') ?? '#1f4e79',
+    about: aboutOf(draft.about),
+  }
+}
+
+function languagesOf(value: unknown): Language[] {
+  const tags = Array.isArray(value) ? value : []
+  const unknown = tags.find((tag) => !isLanguage(tag))
+  if (unknown !== undefined)
+    throw usageMistake(
+      `“${String(unknown)}” is not a language Pressebud writes in.`,
+      `It writes in ${languages.join(', ')}.`,
+    )
+  return [...new Set(tags as Language[])]
+}
+
+function aboutOf(value: unknown): Newsroom['about'] {
+  const about = Object.entries(typeof value === 'object' && value !== null ? value : {})
+  languagesOf(about.map(([tag]) => tag))
+  if (about.some(([, text]) => typeof text !== 'string')) throw usageMistake('“about” holds a text for each language.')
+  return Object.fromEntries(about)
+}
+
+function moreFaults(newsroom: Newsroom): string[] {
+  const faults: string[] = []
+  for (const address of [newsroom.senderAddress, newsroom.replyTo])
+    if (address !== null && !parseAddress(address)) faults.push(`“${address}” is not an email address.`)
+  for (const url of [newsroom.website, newsroom.logoUrl])
+    if (url !== null && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+      faults.push(`“${url}” is not a web address.`)
+  return faults
+}

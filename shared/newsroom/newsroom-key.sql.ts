@@ -1,0 +1,62 @@
+import type { Db } from '../postgres/pool.ts'
+import type { NewsroomId } from './newsroom.ts'
+import type { NewsroomKey, NewsroomKeyId, SealedKey } from './newsroom-key.ts'
+import { openSecret, type SealingKeys } from './webhook-secret.ts'
+
+export async function insertKey(
+  db: Db,
+  newsroom: NewsroomId,
+  key: { readonly id: NewsroomKeyId; readonly label: string; readonly sealed: Buffer },
+  now: Date,
+): Promise<void> {
+  await db.query(
+    `insert into newsroom_keys (id, newsroom_id, label, sealed, created_at)
+     values ($1, $2, $3, $4, $5)`,
+    [key.id, newsroom, key.label, key.sealed, now],
+  )
+}
+
+/** All keys a newsroom ever had, newest first; without their secrets. */
+export async function listKeys(db: Db, newsroom: NewsroomId): Promise<NewsroomKey[]> {
+  const { rows } = await db.query<NewsroomKey>(
+    `select id, label, created_at as "createdAt", ended_at as "endedAt"
+       from newsroom_keys
+      where newsroom_id = $1
+      order by created_at desc, id desc`,
+    [newsroom],
+  )
+  return rows
+}
+
+/** The keys that sign now, newest first, still sealed. */
+export async function liveKeys(db: Db, newsroom: NewsroomId, now: Date): Promise<SealedKey[]> {
+  const { rows } = await db.query<SealedKey>(
+    `select id, label, created_at as "createdAt", ended_at as "endedAt", sealed
+       from newsroom_keys
+      where newsroom_id = $1 and (ended_at is null or ended_at > $2)
+      order by created_at desc, id desc`,
+    [newsroom, now],
+  )
+  return rows
+}
+
+/** The secrets a signature of this newsroom may be made with now, newest first. */
+export async function liveSecrets(db: Db, keys: SealingKeys, newsroom: NewsroomId, now: Date): Promise<string[]> {
+  const live = await liveKeys(db, newsroom, now)
+  return live.map((key) => openSecret(keys, key.id, key.sealed))
+}
+
+/**
+ * Ends a key at an instant, now or ahead; `null` when there is no such key or it has ended already, since an ended key
+ * never signs again. Ending it anew before its hour moves the hour.
+ */
+export async function endKey(db: Db, id: NewsroomKeyId, at: Date, now: Date): Promise<NewsroomKey | null> {
+  const { rows } = await db.query<NewsroomKey>(
+    `update newsroom_keys
+        set ended_at = $2
+      where id = $1 and (ended_at is null or ended_at > $3)
+      returning id, label, created_at as "createdAt", ended_at as "endedAt"`,
+    [id, at, now],
+  )
+  return rows[0] ?? null
+}

@@ -1,0 +1,101 @@
+import type { Language } from '../language/language.ts'
+import type { Db } from '../postgres/pool.ts'
+import type { Newsroom, NewsroomId } from './newsroom.ts'
+
+/** Writes a newsroom; `false` when its slug is taken, and then nothing is changed. */
+export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `insert into newsrooms (id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+                            legal_name, postal_address, website, logo_url, accent, about, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+     on conflict (slug) do nothing`,
+    [
+      newsroom.id,
+      newsroom.slug,
+      newsroom.name,
+      newsroom.languages,
+      newsroom.defaultLanguage,
+      newsroom.zone,
+      newsroom.senderAddress,
+      newsroom.senderName,
+      newsroom.replyTo,
+      newsroom.legalName,
+      newsroom.postalAddress,
+      newsroom.website,
+      newsroom.logoUrl,
+      newsroom.accent,
+      JSON.stringify(newsroom.about),
+      now,
+    ],
+  )
+  return rowCount === 1
+}
+
+export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
+  const { rows } = await db.query<NewsroomRow>(
+    `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+            legal_name, postal_address, website, logo_url, accent, about
+       from newsrooms
+      where slug = $1`,
+    [slug],
+  )
+  return rows[0] ? newsroomOf(rows[0]) : null
+}
+
+export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom | null> {
+  const { rows } = await db.query<NewsroomRow>(
+    `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+            legal_name, postal_address, website, logo_url, accent, about
+       from newsrooms
+      where id = $1`,
+    [id],
+  )
+  return rows[0] ? newsroomOf(rows[0]) : null
+}
+
+/** Every newsroom, by slug: they are few, an installation has some dozens. */
+export async function listNewsrooms(db: Db): Promise<Newsroom[]> {
+  const { rows } = await db.query<NewsroomRow>(
+    `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+            legal_name, postal_address, website, logo_url, accent, about
+       from newsrooms
+      order by slug`,
+  )
+  return rows.map(newsroomOf)
+}
+
+type NewsroomRow = {
+  id: NewsroomId
+  slug: string
+  name: string
+  languages: Language[]
+  default_language: Language
+  zone: string
+  sender_address: string
+  sender_name: string
+  reply_to: string | null
+  legal_name: string
+  postal_address: string
+  website: string | null
+  logo_url: string | null
+  accent: string
+  about: Partial<Record<Language, string>>
+}
+
+const newsroomOf = (row: NewsroomRow): Newsroom => ({
+  id: row.id,
+  slug: row.slug,
+  name: row.name,
+  languages: row.languages,
+  defaultLanguage: row.default_language,
+  zone: row.zone,
+  senderAddress: row.sender_address,
+  senderName: row.sender_name,
+  replyTo: row.reply_to,
+  legalName: row.legal_name,
+  postalAddress: row.postal_address,
+  website: row.website,
+  logoUrl: row.logo_url,
+  accent: row.accent,
+  about: row.about,
+})

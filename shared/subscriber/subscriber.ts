@@ -1,0 +1,4 @@
+import type { Brand } from '../brand.ts'
+
+/** The row that stands for a reader's address. */
+export type SubscriberId = Brand<string, 'SubscriberId'>

@@ -1,0 +1,59 @@
+import type { Language } from '../language/language.ts'
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { Db } from '../postgres/pool.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
+import type { SubscriptionId } from './subscription.ts'
+
+export type AddedSubscription = { readonly id: SubscriptionId; readonly subscriberId: SubscriberId }
+
+/**
+ * Makes active subscriptions for readers whose consent was given elsewhere, many in one statement. Whoever has a
+ * subscription of any state keeps it as it is, above all those who left; the suppressed get none. The instant is the
+ * database's own, because audiences are fixed by the same clock.
+ */
+export async function addSubscriptions(
+  db: Db,
+  newsroom: NewsroomId,
+  addressKeys: readonly string[],
+  language: Language,
+): Promise<AddedSubscription[]> {
+  const { rows } = await db.query<AddedSubscription>(
+    `insert into subscriptions (newsroom_id, subscriber_id, state, language, requested_at, activated_at)
+     select $1, r.id, 'active', $3, date_trunc('milliseconds', now()), now()
+       from subscribers r
+      where r.address_key = any($2)
+        and not exists (select from suppressions s where s.address_hash = r.address_hash)
+      order by r.id
+     on conflict (newsroom_id, subscriber_id) do nothing
+     returning id, subscriber_id as "subscriberId"`,
+    [newsroom, addressKeys, language],
+  )
+  return rows
+}
+
+/** How some addresses stand with a newsroom. `suppressed` comes first: it decides whatever else is written. */
+export type Standing = {
+  readonly suppressed: number
+  readonly active: number
+  readonly pending: number
+  readonly ended: number
+}
+
+export async function countStanding(
+  db: Db,
+  newsroom: NewsroomId,
+  readers: readonly { readonly addressKey: string; readonly addressHash: Buffer }[],
+): Promise<Standing> {
+  const { rows } = await db.query<Standing>(
+    `select (count(*) filter (where s.address_hash is not null))::int as suppressed,
+            (count(*) filter (where s.address_hash is null and u.state = 'active'))::int as active,
+            (count(*) filter (where s.address_hash is null and u.state = 'pending'))::int as pending,
+            (count(*) filter (where s.address_hash is null and u.state = 'ended'))::int as ended
+       from unnest($2::text[], $3::bytea[]) as k (address_key, address_hash)
+       left join suppressions s on s.address_hash = k.address_hash
+       left join subscribers r on r.address_key = k.address_key
+       left join subscriptions u on u.newsroom_id = $1 and u.subscriber_id = r.id`,
+    [newsroom, readers.map((reader) => reader.addressKey), readers.map((reader) => reader.addressHash)],
+  )
+  return rows[0]!
+}
