@@ -1,0 +1,34 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { limitTries } from './tries.ts'
+
+export type TryPassword = (
+  address: string,
+  tried: string,
+) => Promise<'right' | 'wrong' | { readonly waitSeconds: number }>
+
+/**
+ * The one place a password is looked at. The operators' password is hashed anew at each start and kept so; a wrong one
+ * takes as long as the right one, and only so many wrong ones are looked at.
+ */
+export async function passwordTries(deps: {
+  readonly password: string
+  readonly now: () => Date
+}): Promise<TryPassword> {
+  const salt = randomBytes(16)
+  const known = await derive(deps.password, salt)
+  const tries = limitTries(deps.now)
+
+  return async (address, tried) => {
+    const waitSeconds = tries.begin(address)
+    if (waitSeconds > 0) return { waitSeconds }
+    if (!timingSafeEqual(known, await derive(tried, salt))) return 'wrong'
+    tries.forgive(address)
+    return 'right'
+  }
+}
+
+// Node's own choice, N = 2^14: 16 MB and about 50 ms a try. The hash is never stored; the limit on tries is what guards.
+const derive = (password: string, salt: Buffer) =>
+  new Promise<Buffer>((resolve, reject) => {
+    scrypt(password.normalize('NFC'), salt, 32, (error, key) => (error ? reject(error) : resolve(key)))
+  })

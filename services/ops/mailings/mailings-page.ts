@@ -1,0 +1,76 @@
+import type { FastifyInstance } from 'fastify'
+import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
+import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
+import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
+import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
+import { judgeMachine } from '../machine/judge-machine.ts'
+import type { OpsDeps } from '../ops-deps.ts'
+import { renderPage } from '../pages/pages.ts'
+import { figureWords, isLive, pausedWords, stateNames, stateWords } from '../pages/words.ts'
+
+import { viewMailing } from './mailing-view.ts'
+
+const pageSize = 25
+const slug = new RegExp(slugPattern)
+
+type Query = Readonly<Record<string, unknown>>
+
+/** The front of the desk: every mailing of every newsroom, newest first. */
+export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now'>): void {
+  app.get<{ Querystring: Query }>('/', async (request, reply) => {
+    const wanted = readFilter(request.query)
+    const [newsrooms, found, figures] = await Promise.all([
+      listNewsrooms(deps.pool),
+      listMailings(deps.pool, { ...wanted, limit: pageSize + 1 }),
+      readMachineFigures(deps.pool, deps.now()),
+    ])
+    const now = deps.now()
+    const mailings = found.slice(0, pageSize)
+    const last = found.length > pageSize ? mailings.at(-1) : undefined
+    const { newsroom, state } = choicesOf(request.query)
+    const keep = { ...(newsroom ? { newsroom } : {}), ...(state ? { state } : {}) }
+    reply.type('text/html; charset=utf-8')
+    return renderPage('mailings', {
+      title: 'Mailings',
+      now,
+      mailings: mailings.map((mailing) => viewMailing(mailing, now)),
+      newsrooms,
+      newsroom,
+      state,
+      states: stateChoices,
+      filtered: newsroom !== '' || state !== '',
+      findings: judgeMachine(figures, now).filter((finding) => finding.wrong),
+      figureWords,
+      stateWords: stateNames.map(stateWords),
+      paused: pausedWords,
+      older: last ? `/?${new URLSearchParams({ ...keep, before: last.id })}` : null,
+      newest: wanted.before === null ? null : `/?${new URLSearchParams(keep)}`,
+      feed: mailings.some((mailing) => isLive(mailing.state))
+        ? `/progress?${new URLSearchParams(mailings.map(({ id }): [string, string] => ['id', id]))}`
+        : null,
+    })
+  })
+}
+
+const stateChoices = [
+  { value: '', label: 'Any state' },
+  { value: 'live', label: 'Not over yet' },
+  { value: 'paused', label: 'Paused' },
+  ...stateNames.map((name) => ({ value: name, label: stateWords(name).label })),
+]
+
+const choicesOf = (query: Query) => ({
+  newsroom: typeof query.newsroom === 'string' && slug.test(query.newsroom) ? query.newsroom : '',
+  state: stateChoices.find(({ value }) => value === query.state)?.value ?? '',
+})
+
+function readFilter(query: Query): Omit<MailingFilter, 'limit'> {
+  const { newsroom, state } = choicesOf(query)
+  const live = state === 'live' || state === 'paused' ? stateNames.filter(isLive) : null
+  return {
+    newsroom: newsroom === '' ? null : newsroom,
+    states: live ?? (state === '' ? null : [state]),
+    paused: state === 'paused' ? true : null,
+    before: typeof query.before === 'string' && /^\d{1,18}$/.test(query.before) ? query.before : null,
+  }
+}

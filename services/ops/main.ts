@@ -1,0 +1,58 @@
+import { hkdfSync } from 'node:crypto'
+import { readSettings } from '../../shared/config/read-settings.ts'
+import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
+import { openLog } from '../../shared/log/log.ts'
+import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { openPool } from '../../shared/postgres/pool.ts'
+import { openWakingQueues } from '../../shared/queues/wake.ts'
+import { buildOpsApp } from './app.ts'
+
+const settings = orTellSettings(() =>
+  readSettings(process.env, [
+    'DATABASE_URL',
+    'REDIS_URL',
+    'SECRET_KEY',
+    'OPS_HOST',
+    'OPS_PORT',
+    'OPS_PASSWORD',
+    'PUBLIC_URL',
+    'LOG_LEVEL',
+  ]),
+)
+const log = openLog('ops', settings.LOG_LEVEL)
+
+await runProcess({
+  name: 'ops',
+  log,
+  start: async () => {
+    const pool = openPool({
+      url: settings.DATABASE_URL,
+      name: 'pressebud ops',
+      most: 5,
+      onError: (err) => log.warn({ err }, 'a database connection broke'),
+    })
+    const queues = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
+    const app = await buildOpsApp({
+      pool,
+      now: () => new Date(),
+      log,
+      password: settings.OPS_PASSWORD,
+      sessionKey: Buffer.from(hkdfSync('sha256', settings.SECRET_KEY[0]!, 'pressebud', 'ops', 32)),
+      secureCookies: settings.PUBLIC_URL.startsWith('https:'),
+      boards: queues.queues,
+      actions: {
+        pause: (id) => setPaused(pool, id as MailingId, true),
+        resume: (id) => setPaused(pool, id as MailingId, false),
+        cancel: (id) => cancelMailing(pool, id as MailingId),
+      },
+    })
+    const address = await app.listen({ host: settings.OPS_HOST, port: settings.OPS_PORT })
+    log.info({ address }, "the operators' desk is open")
+    return async () => {
+      await app.close()
+      await queues.close()
+      await pool.end()
+    }
+  },
+})

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import {
+  countMailingsByState,
+  readMachineFigures,
+  sumLiveDeliveries,
+} from '../../../shared/mailing/machine-figures.sql.ts'
+import type { OpsDeps } from '../ops-deps.ts'
+import { stateNames } from '../pages/words.ts'
+
+/** The figures an alert watches, for Prometheus; behind the login, or the operators' password by HTTP Basic. */
+export function metricsDoor(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now' | 'log'>): void {
+  const ofProcess = new Registry()
+  collectDefaultMetrics({ register: ofProcess })
+
+  app.get('/metrics', { config: { door: 'scraper', unattended: true } }, async (_request, reply) => {
+    const ofMailings = await measureOrTell(deps)
+    reply.type(ofProcess.contentType)
+    return `${await ofProcess.metrics()}\n${await ofMailings.metrics()}`
+  })
+}
+
+/**
+ * Gauges made for one scrape: with the database away only `database_up` is told, because a zero or the figure of a
+ * minute ago would say that all is well.
+ */
+async function measureOrTell(deps: Pick<OpsDeps, 'pool' | 'now' | 'log'>): Promise<Registry> {
+  const up = (register: Registry, value: number) =>
+    new Gauge({
+      name: 'pressebud_database_up',
+      help: '1 when PostgreSQL answered this scrape.',
+      registers: [register],
+    }).set(value)
+  try {
+    const register = new Registry()
+    await measure(deps, gaugesOf(register))
+    up(register, 1)
+    return register
+  } catch (error) {
+    deps.log.error({ err: error }, 'could not measure the mailings')
+    const register = new Registry()
+    up(register, 0)
+    return register
+  }
+}
+
+const gaugesOf = (register: Registry) => {
+  const make = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name: `pressebud_${name}`, help, labelNames, registers: [register] })
+  return {
+    mailings: make('mailings', 'Mailings by state.', ['state']),
+    paused: make('mailings_paused', 'Mailings an operator has paused.'),
+    openChunks: make('chunks_open', 'Chunks with letters not yet settled.'),
+    dueChunks: make('chunks_due', 'Chunks that may be worked now and that nobody holds.'),
+    lapsed: make('chunks_lapsed', 'Chunks whose worker let its lease run out.'),
+    oldestDue: make('oldest_due_chunk_seconds', 'How long the oldest due chunk has waited; 0 when none waits.'),
+    oldestUncut: make('oldest_uncut_mailing_seconds', 'How long the oldest due mailing has waited to be cut whole.'),
+    noticesDue: make('notices_due', 'Notices that should have left by now.'),
+    oldestNotice: make('oldest_due_notice_seconds', 'How long the oldest overdue notice has waited.'),
+    deliveries: make('live_deliveries', 'Letters of mailings not over, by what became of them.', ['state']),
+  }
+}
+
+async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
+  const now = deps.now()
+  const [figures, mailings, deliveries] = await Promise.all([
+    readMachineFigures(deps.pool, now),
+    countMailingsByState(deps.pool),
+    sumLiveDeliveries(deps.pool),
+  ])
+  const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
+  // Every state each time, so that none stays at the number it had before it emptied.
+  const found = new Map(mailings.map(({ state, mailings: count }) => [state, count]))
+  for (const state of stateNames) gauge.mailings.set({ state }, found.get(state) ?? 0)
+  for (const [state, count] of Object.entries(deliveries)) gauge.deliveries.set({ state }, count)
+  gauge.paused.set(figures.pausedMailings)
+  gauge.openChunks.set(figures.openChunks)
+  gauge.dueChunks.set(figures.dueChunks)
+  gauge.lapsed.set(figures.lapsedLeases)
+  gauge.oldestDue.set(age(figures.oldestDueChunk?.since))
+  gauge.oldestUncut.set(age(figures.oldestUncutSince))
+  gauge.noticesDue.set(figures.dueNotices)
+  gauge.oldestNotice.set(age(figures.oldestNoticeSince))
+}

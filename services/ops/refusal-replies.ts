@@ -1,0 +1,58 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
+import type { OpsDeps } from './ops-deps.ts'
+import { renderPage } from './pages/pages.ts'
+import { refusalWords } from './pages/refusal-words.ts'
+
+/** Every answer that turns somebody away, in one voice: a page for a browser, problem+json (RFC 9457) for the rest. */
+export function refusalReplies(app: FastifyInstance, deps: Pick<OpsDeps, 'log'>): void {
+  app.setNotFoundHandler((request, reply) => answerRefusal(request, reply, 'NOT_FOUND'))
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const code = codeOf(error)
+    // A fault is ours to mend; what a visitor did wrong is in the request's own line already.
+    if (refusals[code][0] >= 500)
+      deps.log.error({ err: error, route: request.routeOptions.url ?? null }, 'request failed')
+    return answerRefusal(request, reply, code)
+  })
+}
+
+export function answerRefusal(request: FastifyRequest, reply: FastifyReply, code: RefusalCode): FastifyReply {
+  const [status, detail] = refusals[code]
+  reply.code(status)
+  if (!wantsPage(request)) return sendProblem(reply, code)
+  const words = refusalWords[code] ?? { title: 'That did not work', text: detail, next: null }
+  return reply.type('text/html; charset=utf-8').send(renderPage('refusal', { ...words, code }))
+}
+
+export function sendProblem(reply: FastifyReply, code: RefusalCode): FastifyReply {
+  const [status, detail] = refusals[code]
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(JSON.stringify({ type: `/refusals/${code}`, title: detail, status, detail }))
+}
+
+/** Addresses no router can read never reach the guard; they get the plainest answer there is. */
+export function answerUnreadable(_error: FastifyError, _request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, 'REQUEST_NOT_VALID')
+}
+
+export const wantsPage = (request: FastifyRequest) => (request.headers.accept ?? '').includes('text/html')
+
+function codeOf(error: FastifyError): RefusalCode {
+  if (error instanceof Refusal) return error.code
+  if (isDatabaseAway(error)) return 'TOO_BUSY'
+  if (error.statusCode === 413) return 'BODY_TOO_LARGE'
+  if (error.statusCode === 415) return 'BODY_NOT_READABLE'
+  return error.statusCode !== undefined && error.statusCode < 500 ? 'REQUEST_NOT_VALID' : 'FAULT'
+}
+
+// Class 08: connection; 57P: the server is stopping or starting; 57014: a statement that took too long (SQLSTATE).
+function isDatabaseAway(error: { readonly code?: unknown; readonly message: string }): boolean {
+  if (
+    typeof error.code === 'string' &&
+    /^(?:08...|57P..|57014|53300|ECONN\w+|ENOTFOUND|ETIMEDOUT|EPIPE)$/.test(error.code)
+  )
+    return true
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout/i.test(error.message)
+}

@@ -1,0 +1,286 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { HtmlValidate } from 'html-validate'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { type Desk, deskPassword, openDesk } from '../rig/ops-desk.ts'
+import { givenAttempt, givenChunk, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
+
+const chromiumPath = '/usr/bin/chromium'
+const skipped = !existsSync(chromiumPath)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const corpus = join(import.meta.dirname, '../../../shared/corpora/strings/blns.json')
+// The corpus lies beside the checkout; a few of its kind stand in where it does not.
+const naughtyStrings: string[] = existsSync(corpus)
+  ? JSON.parse(readFileSync(corpus, 'utf8'))
+  : [
+      '<script>alert(1)</script>',
+      '"><img src=x onerror=alert(1)>',
+      "javascript:alert('1')",
+      '\u202eabc',
+      '{{7*7}}',
+      '<%= 7*7 %>',
+    ]
+
+let postgres: TestDatabase
+let desk: Desk
+let browser: Browser
+let base: string
+let ids: { sending: string; paused: string; naughty: string[] }
+
+beforeAll(async () => {
+  if (skipped) return
+  postgres = await openTestDatabase()
+  ids = await givenRows()
+  desk = await openDesk(postgres.pool)
+  base = await desk.app.listen({ host: '127.0.0.1', port: 0 })
+  browser = await chromium.launch({
+    executablePath: chromiumPath,
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
+}, 60_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await desk?.app.close()
+  await postgres?.close()
+})
+
+const pages = () => [
+  '/',
+  '/?newsroom=nobody',
+  `/mailings/${ids.sending}`,
+  `/mailings/${ids.paused}`,
+  `/mailings/${ids.naughty[1]}`,
+  `/mailings/${ids.sending}/cancel`,
+  '/machine',
+  '/nowhere',
+]
+
+describe.skipIf(skipped)('the desk in a browser', () => {
+  test('asks for the password by name, tells a wrong one next to the field, and leads to the page that was asked for', async () => {
+    const { page, complaints } = await visit({ width: 1280, height: 900 })
+    await page.goto(`${base}/mailings/${ids.sending}`)
+    await expectAccessible(page)
+    await page.keyboard.type('wrong')
+    await page.keyboard.press('Enter')
+    await page.waitForSelector('#fault')
+    expect(await page.getByLabel('Password').getAttribute('aria-describedby')).toBe('fault')
+    await expectAccessible(page)
+    await page.keyboard.type(deskPassword)
+    await page.keyboard.press('Enter')
+    await page.waitForSelector('.cards')
+    expect(page.url()).toBe(`${base}/mailings/${ids.sending}`)
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  test.each([
+    [320, 'light'],
+    [320, 'dark'],
+    [1600, 'light'],
+    [1600, 'dark'],
+  ] as const)('is accessible and stays within %i pixels, %s', async (width, colorScheme) => {
+    const { page, complaints } = await operator({ width, height: 900 }, colorScheme)
+    for (const path of pages()) {
+      await page.goto(base + path)
+      await expectAccessible(page)
+      const wider = await page.evaluate<number>(
+        'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+      )
+      expect([path, wider]).toEqual([path, 0])
+    }
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
+  test('is valid HTML on every page', async () => {
+    const validate = new HtmlValidate({
+      extends: ['html-validate:recommended', 'html-validate:a11y', 'html-validate:document'],
+      rules: { 'require-sri': ['error', { target: 'crossorigin' }] },
+    })
+    const { page } = await operator({ width: 1280, height: 900 })
+    for (const path of [...pages(), '/login']) {
+      const html = await (await page.request.get(base + path, { headers: { accept: 'text/html' } })).text()
+      const report = await validate.validateString(html)
+      const faults = report.results.flatMap(({ messages }) =>
+        messages.map(({ ruleId, message, line }) => `${path}:${line} ${ruleId}: ${message}`),
+      )
+      expect(faults).toEqual([])
+    }
+    await page.context().close()
+  })
+
+  test('renews its figures by itself, stops when asked, and shows the new buttons when the state changes', async () => {
+    const { page } = await operator({ width: 1280, height: 900 })
+    await page.goto(`${base}/mailings/${ids.sending}`)
+    const sent = page.locator('[data-figure=sent]')
+    expect(await sent.textContent()).toBe('480')
+    await postgres.pool.query('update chunks set sent = 490 where mailing_id = $1 and n = 0', [ids.sending])
+    await sent.filter({ hasText: '490' }).waitFor()
+    expect(await page.locator('progress').getAttribute('value')).toBe('499')
+    await page.getByRole('button', { name: 'Stop renewing' }).click()
+    await page.getByText('These figures stand still.').waitFor()
+    await page.getByRole('button', { name: 'Renew again' }).click()
+    await postgres.pool.query('update mailings set paused = true where id = $1', [ids.sending])
+    await page.getByRole('button', { name: 'Resume' }).waitFor()
+    await postgres.pool.query('update mailings set paused = false where id = $1', [ids.sending])
+    await page.context().close()
+  })
+
+  test('works by keyboard alone and without JavaScript', async () => {
+    const { page } = await operator({ width: 1280, height: 900 }, 'light', false)
+    await page.goto(`${base}/mailings/${ids.paused}`)
+    await page.keyboard.press('Tab')
+    expect(await page.locator(':focus').textContent()).toBe('Skip to the content')
+    desk.acted.length = 0
+    for (let presses = 0; presses < 20; presses += 1) {
+      await page.keyboard.press('Tab')
+      if ((await page.locator(':focus').textContent())?.trim() === 'Resume') break
+    }
+    await page.keyboard.press('Enter')
+    await page.getByText('Resumed.').waitFor()
+    expect(desk.acted).toEqual([`resume ${ids.paused}`])
+    await page.getByRole('link', { name: 'Cancel…' }).click()
+    await page.getByRole('button', { name: 'Cancel the mailing' }).click()
+    await page.getByText('Cancelled. What was not sent').waitFor()
+    await page.context().close()
+  })
+
+  test('shows hostile titles and replies as text: no script runs, nothing is loaded from elsewhere', async () => {
+    const { page, complaints } = await operator({ width: 1280, height: 900 })
+    const foreign: string[] = []
+    page.on('request', (request) => request.url().startsWith(base) || foreign.push(request.url()))
+    for (const path of ['/', ...ids.naughty.map((id) => `/mailings/${id}`)]) {
+      await page.goto(base + path)
+      expect([path, await page.locator(strangers).count()]).toEqual([path, 0])
+      expect(await page.locator('script:not([src="/live-figures.js"])').count()).toBe(0)
+    }
+    expect(foreign).toEqual([])
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+})
+
+/** What no text may turn into. */
+const strangers =
+  'main :is(iframe, object, embed, svg, img, style, link, meta, base, video, audio, [onerror], [onload], [style])'
+
+async function givenRows(): Promise<typeof ids> {
+  const { pool } = postgres
+  const ago = (seconds: number) => new Date(Date.now() - seconds * 1000)
+  const newsroomId = await givenNewsroom(pool, 'lakselv', 'Lakselv kommune')
+  const naughty: string[] = []
+  // PostgreSQL keeps no NUL; a publisher's payload with one is refused before it gets here.
+  const strings = naughtyStrings.map((text) => text.replaceAll('\u0000', ''))
+  for (let from = 0; from < strings.length; from += 60) {
+    const some = strings.slice(from, from + 60)
+    const id = await givenMailing(pool, { newsroomId, title: some.join(' '), state: 'sending', at: ago(60) })
+    naughty.push(id)
+    for (const [index, detail] of some.entries()) {
+      const subscriptionId = await givenReader(pool, newsroomId, `reader-${from + index}@example.com`)
+      await givenAttempt(pool, {
+        mailingId: id,
+        subscriptionId,
+        verdict: index === 0 ? detail || 'x' : 'bounced',
+        at: ago(5),
+        detail,
+        phase: 'rcpt',
+        code: 550,
+      })
+    }
+    await pool.query(`insert into renderings values ($1, 'nb', $2, '', '[]')`, [id, some.join(' ')])
+  }
+  const paused = await givenMailing(pool, {
+    newsroomId,
+    title: 'Veien er stengt',
+    kind: 'correction',
+    state: 'sending',
+    paused: true,
+    at: ago(60),
+  })
+  const sending = await givenMailing(pool, { newsroomId, title: 'Ny bru over sundet', state: 'sending', at: ago(300) })
+  const reader = await givenReader(pool, newsroomId, 'ola.nordmann@example.com')
+  await givenAttempt(pool, {
+    mailingId: sending,
+    subscriptionId: reader,
+    verdict: 'deferred',
+    at: ago(9),
+    detail: 'Greylisted',
+    phase: 'rcpt',
+    code: 451,
+    enhanced: '4.7.1',
+  })
+  await givenChunk(pool, {
+    mailingId: sending,
+    n: 0,
+    size: 500,
+    state: 'open',
+    nextAt: ago(90),
+    leaseUntil: ago(80),
+    sent: 480,
+    bounced: 8,
+    inDoubt: 1,
+  })
+  await givenMailing(pool, { newsroomId, title: 'Budsjett', state: 'embargoed', at: ago(-3600) })
+  await givenMailing(pool, { newsroomId, kind: 'digest', state: 'done', at: ago(900), doneAt: ago(890) })
+  return { sending, paused, naughty }
+}
+
+type Size = { width: number; height: number }
+type Visit = { page: Page; complaints: string[] }
+
+/** `complaints`: dialogs, errors and refusals of the content policy; failed logins are answers, not complaints. */
+async function visit(
+  viewport: Size,
+  colorScheme: 'light' | 'dark' = 'light',
+  javaScriptEnabled = true,
+): Promise<Visit> {
+  const context: BrowserContext = await browser.newContext({ viewport, colorScheme, javaScriptEnabled })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`)
+    void dialog.dismiss()
+  })
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`))
+  page.on('console', (line) => {
+    if (line.type() === 'error' && !/status of (401|404)/.test(line.text())) complaints.push(line.text())
+  })
+  return { page, complaints }
+}
+
+async function operator(...how: Parameters<typeof visit>): Promise<Visit> {
+  const arrived = await visit(...how)
+  await arrived.page.goto(`${base}/login`)
+  await arrived.page.getByLabel('Password').fill(deskPassword)
+  await arrived.page.keyboard.press('Enter')
+  await arrived.page.getByRole('heading', { name: 'Mailings', exact: true }).waitFor()
+  return arrived
+}
+
+async function expectAccessible(page: Page): Promise<void> {
+  // Through the debugger, because the page's own policy rightly refuses an inline script.
+  await page.evaluate(axe)
+  const faults = await page.evaluate(async () => {
+    const { violations } = await (
+      globalThis as unknown as { axe: { run(options: object): Promise<{ violations: Violation[] }> } }
+    ).axe.run({
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    })
+    type Violation = { id: string; nodes: { html: string; failureSummary: string }[] }
+    return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))
+  })
+  expect(faults).toEqual([])
+}
