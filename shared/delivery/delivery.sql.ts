@@ -124,26 +124,29 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, most: number): P
   return rows.map(asClaimed)
 }
 
-/** Records a batch of attempts, adds them to the chunk's totals and renews its lease, all or nothing. */
+/**
+ * Records a batch of attempts, adds them to the chunk's totals and renews its lease, all or nothing.
+ *
+ * The batch travels as one JSON object keyed by subscription and is looked up row by row. A join would be plainer, but
+ * nobody can promise the planner how many rows of a table that was empty a minute ago are meant, and the plan it keeps
+ * then compares each row with each: 28 ms a batch of 250 instead of 1.
+ */
 export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
   await db.query({
     name: 'record-attempts',
-    text: `with given as (
-       select * from unnest($4::bigint[], $5::text[], $6::float8[], $7::text[], $8::text[], $9::text[], $10::int[],
-                            $11::text[], $12::text[], $13::boolean[])
-         as g (subscription_id, state, wait, reply, verdict, phase, code, enhanced, detail, begun)
-     ), moved as (
+    text: `with moved as (
        update deliveries d
-          set state = g.state, at = now(), reply = g.reply,
-              attempt = d.attempt - case when g.begun then 0 else 1 end,
-              until = case when g.wait is not null then now() + g.wait * interval '1 second' end
-         from given g
-        where d.mailing_id = $1 and d.subscription_id = g.subscription_id and d.state = 'claimed' and d.fence = $3
-       returning d.subscription_id, d.attempt, g.state, g.verdict, g.phase, g.code, g.enhanced, g.detail
+          set (state, at, reply, attempt, until) = (
+                select g ->> 'state', now(), g ->> 'reply', d.attempt - case when g ? 'unbegun' then 1 else 0 end,
+                       now() + (g ->> 'wait')::float8 * interval '1 second'
+                  from (select $5::jsonb -> d.subscription_id::text) as told (g))
+        where d.mailing_id = $1 and d.subscription_id = any($4::bigint[]) and d.state = 'claimed' and d.fence = $3
+       returning d.subscription_id, d.attempt, d.state, $5::jsonb -> d.subscription_id::text -> 'trouble' as trouble
      ), told as (
        insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, code, enhanced, detail)
-       select $1, subscription_id, attempt, now(), verdict, phase, code, enhanced, detail
-         from moved where verdict is not null
+       select $1, subscription_id, attempt, now(), trouble ->> 'verdict', trouble ->> 'phase',
+              (trouble ->> 'code')::smallint, trouble ->> 'enhanced', trouble ->> 'detail'
+         from moved where trouble is not null
        on conflict do nothing
      ), tally as (
        select count(*) filter (where state = 'sent')::int as sent,
@@ -151,13 +154,13 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
               count(*) filter (where state = 'bounced')::int as bounced,
               count(*) filter (where state = 'failed')::int as failed,
               count(*) filter (where state = 'in_doubt')::int as in_doubt,
-              count(*) filter (where verdict = 'in-doubt')::int as doubted
+              count(*) filter (where trouble ->> 'verdict' = 'in_doubt')::int as doubted
          from moved
      )
      update chunks c
         set sent = c.sent + tally.sent, deferred = c.deferred + tally.deferred, bounced = c.bounced + tally.bounced,
             failed = c.failed + tally.failed, in_doubt = c.in_doubt + tally.in_doubt,
-            doubted = c.doubted + tally.doubted, lease_until = now() + $14 * interval '1 second'
+            doubted = c.doubted + tally.doubted, lease_until = now() + $6 * interval '1 second'
        from tally
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3`,
     values: [
@@ -165,19 +168,20 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
       chunk.n,
       chunk.fence,
       batch.map((row) => row.subscriptionId),
-      batch.map((row) => row.state),
-      batch.map((row) => row.wait),
-      batch.map((row) => row.reply),
-      batch.map((row) => row.trouble?.verdict ?? null),
-      batch.map((row) => row.trouble?.phase ?? null),
-      batch.map((row) => row.trouble?.code ?? null),
-      batch.map((row) => row.trouble?.enhanced ?? null),
-      batch.map((row) => row.trouble?.detail ?? null),
-      batch.map((row) => row.begun),
+      JSON.stringify(Object.fromEntries(batch.map((row) => [row.subscriptionId, toldOf(row)]))),
       chunkLease,
     ],
   })
 }
+
+/** Only what differs from the usual, because nearly all of a batch is the usual. */
+const toldOf = ({ state, wait, reply, trouble, begun }: Recorded) => ({
+  state,
+  ...(reply === null ? {} : { reply }),
+  ...(wait === null ? {} : { wait }),
+  ...(trouble === null ? {} : { trouble }),
+  ...(begun ? {} : { unbegun: true }),
+})
 
 /**
  * Settles what an earlier holder of the chunk left claimed. Nobody can know whether its letters were accepted, so each
@@ -201,7 +205,7 @@ export async function doubtAbandoned(db: Db, chunk: HeldChunk, policy: 'resend' 
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3
      )
      insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, detail)
-     select $1, subscription_id, attempt, now(), 'in-doubt', null, 'The worker ended before it recorded a reply.'
+     select $1, subscription_id, attempt, now(), 'in_doubt', null, 'The worker ended before it recorded a reply.'
        from moved
      on conflict do nothing`,
     [chunk.mailingId, chunk.n, chunk.fence, policy],

@@ -67,7 +67,7 @@ export type Recorded = {
   readonly reply: string | null
   /** Null where the attempt simply succeeded or never began: then no attempt is written down. */
   readonly trouble: {
-    readonly verdict: 'deferred' | 'bounced' | 'failed' | 'in-doubt'
+    readonly verdict: 'deferred' | 'bounced' | 'failed' | 'in_doubt'
     readonly phase: string | null
     readonly code: number | null
     readonly enhanced: string | null

@@ -10,8 +10,15 @@ export type QueueStore = { readonly redisUrl: string | null; readonly databaseUr
 const prefix = '{pressebud}'
 const schema = 'queues'
 
-/** Opens one queue for adding and for looking into. Adding fails at once when the store is away: a wake-up is a hint. */
-export function openQueue(store: QueueStore, name: QueueName, log: Log): { queue: Queue; close: () => Promise<void> } {
+export type OpenQueue = {
+  readonly queue: Queue
+  /** Whether the store can be asked right now: a hint is given at once or not at all. */
+  isReady(): boolean
+  close(): Promise<void>
+}
+
+/** Opens one queue for adding and for looking into. */
+export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQueue {
   const defaultJobOptions = {
     attempts: 5,
     backoff: { type: 'exponential', delay: 500 },
@@ -22,20 +29,22 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): { queue
   if (store.redisUrl === null) {
     const queue = new Queue(name, { connection: postgresOptions(store), defaultJobOptions }, createPostgresBackend)
     queue.on('error', tellTrouble(log, name))
-    return { queue: queue as unknown as Queue, close: () => queue.close() }
+    return { queue: queue as unknown as Queue, isReady: () => true, close: () => queue.close() }
   }
+  // Queueing offline lets BullMQ's own start-up wait for a Redis that is not there yet; hints never get that far.
   const connection = openRedis(store.redisUrl, {
     maxRetriesPerRequest: 1,
-    enableOfflineQueue: false,
-    commandTimeout: 3_000,
+    enableOfflineQueue: true,
+    commandTimeout: 5_000,
   })
   connection.on('error', tellTrouble(log, name))
-  const queue = new Queue(name, { connection, prefix, defaultJobOptions, skipWaitingForReady: true })
+  const queue = new Queue(name, { connection, prefix, defaultJobOptions })
   queue.on('error', tellTrouble(log, name))
   return {
     queue,
+    isReady: () => connection.status === 'ready',
     close: async () => {
-      await queue.close().catch(() => undefined)
+      if (connection.status === 'ready') await queue.close().catch(() => undefined)
       connection.disconnect()
     },
   }

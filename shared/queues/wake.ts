@@ -23,9 +23,11 @@ export function openWakingQueues(store: QueueStore, log: Log): WakingQueues {
 
   const wake: Wake = (name, wakeUps) => {
     if (wakeUps.length === 0) return
-    const added = opened
-      .get(name)!
-      .queue.addBulk(
+    const { queue, isReady } = opened.get(name)!
+    if (!isReady())
+      return log.warn({ queue: name, jobs: wakeUps.length }, 'the queue is away; the rows wait to be found')
+    const added = queue
+      .addBulk(
         wakeUps.map(({ payload, id, rank }) => ({
           name,
           data: payload,

@@ -56,11 +56,11 @@ describe('an attempt', () => {
     const given = { attempt: 1, curve: day, chance: 0.5 }
     expect(judgeOutcome(outcome, { ...given, doubt: 'resend' })).toMatchObject({
       state: 'due',
-      trouble: { verdict: 'in-doubt' },
+      trouble: { verdict: 'in_doubt' },
     })
     expect(judgeOutcome(outcome, { ...given, doubt: 'hold' })).toMatchObject({
       state: 'in_doubt',
-      trouble: { verdict: 'in-doubt' },
+      trouble: { verdict: 'in_doubt' },
     })
   })
 

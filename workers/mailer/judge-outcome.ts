@@ -25,7 +25,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
     case 'not-started':
       return { state: 'due', wait: null, reply: null, trouble: null, begun: false }
     case 'in-doubt': {
-      const trouble = { verdict: 'in-doubt', phase: 'dot', code: null, enhanced: null, detail: outcome.detail } as const
+      const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: outcome.detail } as const
       if (given.doubt === 'hold') return { state: 'in_doubt', wait: null, reply: null, trouble, begun: true }
       return { state: 'due', wait: null, reply: null, trouble, begun: true }
     }

@@ -1,0 +1,35 @@
+import type { Db } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
+import type { NoticeId, NoticeKind } from './notice.ts'
+
+/**
+ * Owes a reader a notice, unless the address gets no mail or had one of this kind within 24 hours: whoever types other
+ * people's addresses can make us write to each once a day and no more. An address that bounced is asked again, because
+ * its owner's confirmation is what clears it. A letter that has since been confirmed does not count, so that a reader
+ * who follows, leaves and changes their mind the same day is not left waiting. The caller holds the subscription's row,
+ * so two requests cannot both find nothing.
+ */
+export async function oweNotice(
+  db: Db,
+  notice: { id: NoticeId; kind: NoticeKind; subscriptionId: SubscriptionId },
+  now: Date,
+): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `insert into notices (id, kind, subscription_id, state, created_at, next_at)
+     select $1, $2, held.id, 'due', $4, $4
+       from subscriptions held
+       join subscribers reader on reader.id = held.subscriber_id
+      where held.id = $3
+        and not exists (select from suppressions barred
+                         where barred.address_hash = reader.address_hash and barred.reason <> 'bounced')
+        and not exists (select from notices earlier
+                         where earlier.subscription_id = held.id
+                           and earlier.kind = $2
+                           and earlier.created_at > $4::timestamptz - interval '24 hours'
+                           and (earlier.kind <> 'confirmation'
+                                or held.activated_at is null
+                                or earlier.created_at > held.activated_at))`,
+    [notice.id, notice.kind, notice.subscriptionId, now],
+  )
+  return rowCount === 1
+}

@@ -1,0 +1,37 @@
+import type { Brand } from '../brand.ts'
+import type { Language } from '../language/language.ts'
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
+
+export type SubscriptionId = Brand<string, 'SubscriptionId'>
+
+/** `pending`: asked for, and not yet confirmed from the address itself. */
+export const subscriptionStates = ['pending', 'active', 'ended'] as const
+export type SubscriptionState = (typeof subscriptionStates)[number]
+
+export const endReasons = ['unsubscribed', 'disowned', 'lapsed', 'complained', 'bounced', 'operator', 'erased'] as const
+export type EndReason = (typeof endReasons)[number]
+
+/** A reader's standing wish to hear from one newsroom. */
+export type Subscription = {
+  readonly id: SubscriptionId
+  readonly newsroomId: NewsroomId
+  readonly subscriberId: SubscriberId
+  readonly state: SubscriptionState
+  readonly language: Language
+  readonly requestedAt: Date
+  /** When it last ended; kept while a new request is pending, so that links from before are known as such. */
+  readonly endedAt: Date | null
+}
+
+/**
+ * What a confirmation link may still do. A link belongs to the request it was sent for: once the subscription has
+ * ended after that request, the link is dead even when somebody has asked anew since.
+ */
+export type LinkStanding = 'open' | 'confirmed' | 'ended'
+
+export function linkStanding(subscription: Subscription, requestedAt: Date): LinkStanding {
+  if (subscription.state === 'active') return 'confirmed'
+  const endedSince = subscription.endedAt !== null && requestedAt <= subscription.endedAt
+  return subscription.state === 'pending' && !endedSince ? 'open' : 'ended'
+}

@@ -1,0 +1,43 @@
+/** How long each wait may last, in milliseconds. */
+export type SmtpLimits = {
+  readonly connect: number
+  readonly greeting: number
+  /** EHLO, STARTTLS and each step of AUTH. */
+  readonly opening: number
+  readonly mail: number
+  readonly rcpt: number
+  readonly data: number
+  /** From handing over a letter's bytes until the system has taken them all. */
+  readonly block: number
+  readonly dot: number
+  /**
+   * A host slower than this after a dot gets its next letter when it has answered: commands written behind the dot could
+   * lie unread for minutes, while the reader opts out and other connections are free.
+   */
+  readonly prompt: number
+  /** For the farewell of a host we have sent QUIT. */
+  readonly quit: number
+  /** A connection without a letter for so long is given back. */
+  readonly idle: number
+  /** The first wait after the host could not be reached; it doubles up to `longestWait`. */
+  readonly firstWait: number
+  readonly longestWait: number
+}
+
+// The waits for replies are those of RFC 5321 4.5.3.2. The one after the dot is long on purpose: giving up sooner
+// turns letters the host is about to accept into letters in doubt (RFC 1047).
+export const smtpLimits: SmtpLimits = {
+  connect: 30_000,
+  greeting: 300_000,
+  opening: 300_000,
+  mail: 300_000,
+  rcpt: 300_000,
+  data: 120_000,
+  block: 180_000,
+  dot: 600_000,
+  prompt: 1_000,
+  quit: 5_000,
+  idle: 60_000,
+  firstWait: 500,
+  longestWait: 60_000,
+}

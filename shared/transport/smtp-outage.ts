@@ -1,0 +1,42 @@
+import type { SmtpLimits } from './smtp-limits.ts'
+import type { Failure } from './smtp-opening.ts'
+
+/**
+ * Remembers that the mail host is away, and until when nobody knocks. The wait doubles from failure to failure, and is
+ * spread so that many workers do not all come back in the same moment.
+ */
+export type Outage = {
+  /** What became of the last attempt, while it is too early for another. */
+  current(now: number): Failure | null
+  /** Whether the last attempt failed, however long ago: the next is a single knock. */
+  isSuspected(): boolean
+  /** Returns the wait until the next attempt, or `null` when it was begun before the last failure was known. */
+  fail(failure: Failure, startedAt: number, now: number): number | null
+  end(): void
+}
+
+export function openOutage(limits: SmtpLimits, random: () => number = Math.random): Outage {
+  let failure: Failure | null = null
+  let failures = 0
+  let failedAt = Number.NEGATIVE_INFINITY
+  let until = 0
+  return {
+    current: (now) => (now < until ? failure : null),
+    isSuspected: () => failure !== null,
+    fail(latest, startedAt, now) {
+      failure = latest
+      // Ten connections that fail together are one failure.
+      if (startedAt < failedAt) return null
+      failedAt = now
+      const wait = Math.min(limits.longestWait, limits.firstWait * 2 ** failures) * (0.5 + random() / 2)
+      failures += 1
+      until = now + wait
+      return wait
+    },
+    end() {
+      failure = null
+      failures = 0
+      until = 0
+    },
+  }
+}

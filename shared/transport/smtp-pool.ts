@@ -1,0 +1,178 @@
+import type { Log } from '../log/log.ts'
+import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
+import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
+import { newErrand, openErrandQueue } from './smtp-errand.ts'
+import type { SmtpLimits } from './smtp-limits.ts'
+import type { Failure } from './smtp-opening.ts'
+import { openOutage } from './smtp-outage.ts'
+import type { Outcome, Outgoing, Transport } from './transport.ts'
+
+// A host that takes connections and drops each under its first letter is away, too. One or two in a row may be chance.
+const mostBarren = 3
+
+const slowestSweep = 1000
+
+/**
+ * Opens connections as letters come, keeps them, and lets each fetch its next letter when it is free. When no
+ * connection can be had the letters waiting are told so at once: their hours of patience are the ledger's.
+ */
+export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { connections: number }): Transport {
+  const { log } = deps
+  const { limits } = options
+  const waiting = openErrandQueue()
+  const opening = new Set<SmtpConnection>()
+  const open = new Set<SmtpConnection>()
+  const idle: SmtpConnection[] = []
+  const outage = openOutage(limits)
+  let barren = 0
+  let isClosing = false
+  let sweeper: NodeJS.Timeout | null = null
+  let whenClosed: { promise: Promise<void>; resolve: () => void } | null = null
+
+  function send(letter: Outgoing): Promise<Outcome> {
+    const refusal = refuseEnvelope(letter.envelope)
+    if (refusal) return Promise.resolve({ kind: 'refused', phase: 'mail', reply: refusal })
+    if (isClosing) return Promise.resolve(notStarted)
+    if (open.size === 0 && opening.size === 0) {
+      const failure = outage.current(performance.now())
+      if (failure) return Promise.resolve(failure)
+    }
+    return new Promise((settle) => {
+      waiting.push(newErrand(letter, settle))
+      dispatch()
+    })
+  }
+
+  function dispatch(): void {
+    while (waiting.length > 0 && idle.length > 0) {
+      const connection = idle.pop()
+      if (connection?.isIdle) connection.begin()
+    }
+    while (waiting.length > opening.size && mayOpen()) openConnection()
+  }
+
+  function mayOpen(): boolean {
+    if (open.size + opening.size >= options.connections) return false
+    if (!outage.isSuspected()) return true
+    return opening.size === 0 && outage.current(performance.now()) === null
+  }
+
+  function openConnection(): void {
+    opening.add(new SmtpConnection(owner, options))
+    sweeper ??= setInterval(sweep, sweepInterval(limits)).unref()
+  }
+
+  function sweep(): void {
+    const now = performance.now()
+    for (const connection of opening) connection.sweep(now)
+    for (const connection of open) connection.sweep(now)
+  }
+
+  const owner: ConnectionOwner = {
+    takeNext(offers) {
+      for (let errand = waiting.shift(); errand; errand = waiting.shift()) {
+        const reply = refuseUnoffered(errand.letter.envelope, errand.size, offers)
+        if (reply) errand.settle({ kind: 'refused', phase: 'mail', reply })
+        else if (mayStart(errand.letter)) return errand
+        else errand.settle(notStarted)
+      }
+      return null
+    },
+    onOpened(connection) {
+      opening.delete(connection)
+      open.add(connection)
+    },
+    onFirstAnswer() {
+      barren = 0
+      if (outage.isSuspected()) log.info('the mail host is back')
+      outage.end()
+    },
+    onIdle(connection) {
+      if (isClosing) connection.quit()
+      else idle.push(connection)
+    },
+    // Tried once more, and only where nobody waits for the end: the host has not taken its MAIL FROM.
+    onLost(errand, outcome) {
+      if (errand.lost || isClosing) return errand.settle(outcome)
+      errand.lost = outcome
+      waiting.putFirst(errand)
+    },
+    onClosed(connection, end) {
+      opening.delete(connection)
+      open.delete(connection)
+      const place = idle.indexOf(connection)
+      if (place !== -1) idle.splice(place, 1)
+      noteEnd(connection, end)
+      if (open.size + opening.size === 0) becomeEmpty()
+      if (!isClosing) dispatch()
+    },
+  }
+
+  function noteEnd(connection: SmtpConnection, end: ConnectionEnd): void {
+    if (isClosing) return
+    if (end.kind === 'done' || end.kind === 'broken') {
+      if (end.kind === 'broken') log.warn({ detail: end.detail }, 'a connection to the mail host broke')
+      // It was there until now, whatever became of a connection too many.
+      if (open.size === 0) outage.end()
+      return
+    }
+    if (end.kind === 'barren') barren += 1
+    if (end.kind === 'barren' && barren < mostBarren) return
+    const waitMs = outage.fail(end.failure, connection.startedAt, performance.now())
+    if (waitMs === null) return
+    const news = open.size > 0 ? 'the mail host takes no further connection' : 'the mail host cannot be reached'
+    log.warn({ ...toLog(end.failure), waitMs: Math.round(waitMs) }, news)
+  }
+
+  function becomeEmpty(): void {
+    if (sweeper) clearInterval(sweeper)
+    sweeper = null
+    whenClosed?.resolve()
+    const failure = outage.current(performance.now())
+    if (!failure) return
+    for (let errand = waiting.shift(); errand; errand = waiting.shift()) errand.settle(errand.lost ?? failure)
+  }
+
+  function close(): Promise<void> {
+    if (whenClosed) return whenClosed.promise
+    isClosing = true
+    whenClosed = promiseWithResolver()
+    for (let errand = waiting.shift(); errand; errand = waiting.shift()) errand.settle(errand.lost ?? notStarted)
+    for (const connection of opening) connection.cut('no longer needed')
+    for (const connection of idle.splice(0)) connection.quit()
+    if (open.size + opening.size === 0) whenClosed.resolve()
+    return whenClosed.promise
+  }
+
+  function mayStart(letter: Outgoing): boolean {
+    try {
+      return letter.mayStart()
+    } catch (err) {
+      log.error({ err }, 'a letter could not say whether it may start')
+      return false
+    }
+  }
+
+  return { send, close }
+}
+
+const notStarted: Outcome = { kind: 'not-started' }
+
+function sweepInterval({ prompt: _, ...waits }: SmtpLimits): number {
+  return Math.max(5, Math.min(slowestSweep, Math.min(...Object.values(waits)) / 4))
+}
+
+// The text of a reply may name a reader.
+function toLog(failure: Failure): object {
+  return failure.kind === 'refused'
+    ? { phase: failure.phase, code: failure.reply.code, enhanced: failure.reply.enhanced }
+    : { phase: failure.phase, detail: failure.detail }
+}
+
+function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>((resolver) => {
+    resolve = resolver
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,187 @@
+import type { ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { loadCrowd } from '../rig/crowd.ts'
+import { startInstallation } from '../rig/installation.ts'
+import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
+import { startSmtpSink } from '../rig/programs.ts'
+import { rateOfNodemailer, rateOfSource } from './peers.ts'
+import { releaseOfSize } from './release-of-size.ts'
+
+/*
+ * One release to N readers through the real doors, processes, PostgreSQL and Redis, into Postfix's own sink; and in the
+ * same run, one after another, what Postfix's source and nodemailer's pool do into that sink. Rates of a shared machine
+ * mean little, their ratios much.
+ */
+const program = new Command('bench')
+  .description('measure a mailing from the webhook to the last acceptance, beside smtp-source and nodemailer')
+  .option('--recipients <n>', 'readers', Number, 10_000)
+  .option('--size <bytes>', 'bytes of a letter, about', Number, 30_000)
+  .option('--workers <k>', 'workers processes; with two sinks they take turns', Number)
+  .option('--sinks <n>', 'mail hosts, 1 or 2', Number, 1)
+  .option('--json', 'one line of JSON')
+  .parse()
+const options = program.opts<{ recipients: number; size: number; workers?: number; sinks: number; json?: true }>()
+const workersWanted = options.workers ?? options.sinks
+const say = (line: string) => {
+  if (!options.json) process.stdout.write(`${line}\n`)
+}
+
+say(`Starting PostgreSQL, Redis and ${options.sinks} sink(s); loading ${options.recipients} readers …`)
+const installation = await startInstallation(join(import.meta.dirname, '../..'), {
+  redis: true,
+  env: { LOG_LEVEL: 'warn' },
+})
+const sinks = await Promise.all(Array.from({ length: options.sinks }, startSmtpSink))
+try {
+  const result = await measure()
+  process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : tell(result))
+} finally {
+  await Promise.all(sinks.map((sink) => sink.close()))
+  await installation.close()
+}
+
+async function measure() {
+  const { pool } = installation
+  await loadCrowd(pool, installation.newsroom.id, options.recipients)
+  const api = await installation.startApi()
+  const workers: ChildProcess[] = []
+  for (let n = 0; n < workersWanted; n += 1)
+    workers.push(await installation.startWorkers(`smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`))
+
+  // A first small mailing warms what a running installation has warm: modules, statements, connections.
+  await warmUp()
+  const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const postmaster = parentOf(rows[0]!.pid)
+  const parts = () => ({
+    workers: workers.reduce((sum, { pid }) => sum + usageOf(pid!).cpuSeconds, 0),
+    postgres: treeCpuSeconds(postmaster),
+    redis: usageOf(installation.redis!.child.pid!).cpuSeconds,
+    sinks: sinks.reduce((sum, { child }) => sum + treeCpuSeconds(child.pid!), 0),
+  })
+  const before = parts()
+  const transactionsBefore = await countTransactions()
+  const { mailing, answeredAt } = await publish('measured')
+  const first = await untilSent(mailing, 1)
+  await untilDone(mailing)
+  const after = parts()
+  const transactions = (await countTransactions()) - transactionsBefore
+  const span = await spanOf(mailing)
+  const thousands = options.recipients / 1000
+  const seconds = (span.last - answeredAt) / 1000
+  const workerPeakMb = Math.max(...workers.map(({ pid }) => usageOf(pid!).peakMb))
+  await Promise.all(
+    workers.map(
+      (worker) =>
+        new Promise((resolve) => {
+          worker.once('exit', resolve)
+          worker.kill('SIGTERM')
+        }),
+    ),
+  )
+  api.kill('SIGTERM')
+
+  say('Measuring smtp-source and nodemailer into the same sinks …')
+  const ports = sinks.map(({ port }) => port)
+  const peerLetters = Math.min(options.recipients, 50_000)
+  const source = await rateOfSource(ports, peerLetters, options.size)
+  const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), options.size)
+  const rate = options.recipients / seconds
+  const per = (part: keyof typeof before) => round((after[part] - before[part]) / thousands, 4)
+  return {
+    recipients: options.recipients,
+    sinks: options.sinks,
+    letterBytes: span.bytes,
+    lettersPerSecond: Math.round(rate),
+    sourcePerSecond: Math.round(source),
+    ratioToSource: round(rate / source, 3),
+    nodemailerPerSecond: Math.round(nodemailer),
+    ratioToNodemailer: round(rate / nodemailer, 2),
+    workerCpuPer1000: per('workers'),
+    postgresCpuPer1000: per('postgres'),
+    redisCpuPer1000: per('redis'),
+    sinkCpuPer1000: per('sinks'),
+    firstLetterMs: Math.round(Math.max(0, Math.min(first, span.first) - answeredAt)),
+    lastLetterMs: Math.round(span.last - answeredAt),
+    workerPeakMb: Math.round(workerPeakMb),
+    roundTripsPer1000: round(transactions / thousands, 1),
+    countedBySinks: sinks.reduce((sum, sink) => sum + sink.count(), 0),
+  }
+}
+
+async function publish(name: string): Promise<{ mailing: string; answeredAt: number }> {
+  const { status, answer } = await installation.publish(`bench-${name}`, releaseOfSize(options.size, name))
+  if (status !== 202) throw new Error(`the release was answered ${status}: ${JSON.stringify(answer)}`)
+  return { mailing: answer.mailing!.id, answeredAt: Date.now() }
+}
+
+async function warmUp(): Promise<void> {
+  const { pool, newsroom } = installation
+  await pool.query(`update subscriptions set state = 'ended', ended_at = now() where newsroom_id = $1 and id > 200`, [
+    newsroom.id,
+  ])
+  const { mailing } = await publish('warm-up')
+  await untilDone(mailing)
+  await pool.query(`update subscriptions set state = 'active', ended_at = null where newsroom_id = $1 and id > 200`, [
+    newsroom.id,
+  ])
+  await pool.query('vacuum analyze subscriptions')
+  await pool.query('checkpoint')
+}
+
+/** Waits for the first recorded acceptances, looking every few milliseconds; returns the moment of the look. */
+async function untilSent(mailing: string, letters: number): Promise<number> {
+  for (;;) {
+    const { rows } = await installation.pool.query<{ sent: number }>(
+      `select coalesce(sum(sent), 0)::int as sent from chunks where mailing_id = $1`,
+      [mailing],
+    )
+    if (rows[0]!.sent >= letters) return Date.now()
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+async function untilDone(mailing: string): Promise<void> {
+  for (;;) {
+    const { rows } = await installation.pool.query<{ state: string; sent: number }>(
+      `select m.state, coalesce((select sum(sent) from chunks where mailing_id = m.id), 0)::int as sent from mailings m where m.id = $1`,
+      [mailing],
+    )
+    if (process.stdout.isTTY && !options.json)
+      process.stdout.write(`\r${rows[0]!.sent} of ${options.recipients} letters `)
+    if (rows[0]!.state === 'done') return say('')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+/** Statements that ran alone and transactions alike: each is one round trip of a worker, but for the fan-out's few. */
+async function countTransactions(): Promise<number> {
+  const { rows } = await installation.pool.query<{ n: number }>(
+    `select (xact_commit + xact_rollback)::float8 as n from pg_stat_database where datname = current_database()`,
+  )
+  return rows[0]!.n
+}
+
+async function spanOf(mailing: string): Promise<{ first: number; last: number; bytes: number }> {
+  const { rows } = await installation.pool.query<{ first: number; last: number; bytes: number; sent: number }>(
+    `select extract(epoch from min(at))::float8 * 1000 as first, extract(epoch from max(at))::float8 * 1000 as last,
+            count(*) filter (where state = 'sent')::int as sent,
+            (select max(length(body)) from renderings where mailing_id = $1) as bytes
+       from deliveries where mailing_id = $1`,
+    [mailing],
+  )
+  const span = rows[0]!
+  if (span.sent !== options.recipients) throw new Error(`${span.sent} of ${options.recipients} letters were sent`)
+  return span
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+function tell(result: Record<string, number>): string {
+  const widest = Math.max(...Object.keys(result).map((key) => key.length))
+  return Object.entries(result)
+    .map(([key, value]) => `${key.padEnd(widest + 2)}${value}\n`)
+    .join('')
+}

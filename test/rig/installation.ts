@@ -1,0 +1,115 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { uuidv7 } from 'uuidv7'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
+import { insertKey } from '../../shared/newsroom/newsroom-key.sql.ts'
+import type { NewsroomKeyId } from '../../shared/newsroom/newsroom-key.ts'
+import { makeSecret, sealingKeys, sealSecret } from '../../shared/newsroom/webhook-secret.ts'
+import { migrate } from '../../shared/postgres/migrate.ts'
+import { openPool, type Pool } from '../../shared/postgres/pool.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { testSecrets } from '../given/secrets.ts'
+import { signedHeaders } from '../given/webhook.ts'
+import { endProgram, freePort, type RedisServer, startRedis, untilListening } from './programs.ts'
+
+export type Installation = {
+  readonly folder: string
+  readonly pool: Pool
+  readonly redis: RedisServer | null
+  readonly database: EmbeddedPostgres
+  readonly api: string
+  readonly newsroom: { readonly id: string; readonly slug: string; readonly secret: string }
+  startApi(): Promise<ChildProcess>
+  /** A workers process, handing over to this mail host. */
+  startWorkers(smtpUrl: string, env?: Record<string, string>): Promise<ChildProcess>
+  publish(webhookId: string, body: string): Promise<{ status: number; answer: { mailing?: { id: string } } }>
+  close(): Promise<void>
+}
+
+type Wishes = { readonly redis: boolean; readonly env?: Record<string, string>; readonly databaseUrl?: string }
+
+/** A whole installation of real processes, as production runs it, on free ports of this machine. */
+export async function startInstallation(entries: string, wishes: Wishes): Promise<Installation> {
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-installation-'))
+  mkdirSync(join(folder, 'redis'))
+  const log = pino({ level: 'silent' })
+  const database = await startEmbeddedPostgres({ dataDir: folder, log })
+  await migrate(database.url, log)
+  const pool = openPool({ url: database.url, name: 'rig', most: 5, onError: () => {} })
+  const redis = wishes.redis ? await startRedis(join(folder, 'redis')) : null
+  const newsroom = await givenNewsroom(pool)
+  const secret = makeSecret()
+  const keyId = uuidv7() as NewsroomKeyId
+  await insertKey(
+    pool,
+    newsroom.id,
+    { id: keyId, label: 'rig', sealed: sealSecret(sealingKeys(testSecrets), keyId, secret) },
+    new Date(),
+  )
+
+  const port = await freePort()
+  const api = `http://127.0.0.1:${port}`
+  const env: Record<string, string> = {
+    PATH: process.env.PATH ?? '',
+    DATABASE_URL: database.url,
+    ...(redis ? { REDIS_URL: redis.url } : {}),
+    PUBLIC_URL: api,
+    PORT: String(port),
+    MAIL_DOMAIN: 'mail.example',
+    SECRET_KEY: testSecrets.join(','),
+    LOG_LEVEL: 'info',
+    ...wishes.env,
+  }
+  const children = new Set<ChildProcess>()
+  let started = 0
+  const start = (name: string, entry: string, more: Record<string, string>) =>
+    new Promise<ChildProcess>((resolve, reject) => {
+      started += 1
+      const child = spawn(process.execPath, ['--enable-source-maps', join(entries, entry)], {
+        env: { ...env, ...more },
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      })
+      const out = createWriteStream(join(folder, `${name}-${started}.log`))
+      child.stdout!.pipe(out)
+      child.stderr!.pipe(out)
+      children.add(child)
+      child.once('message', () => resolve(child))
+      child.once('exit', (code, signal) => {
+        children.delete(child)
+        reject(new Error(`${name} ended with ${signal ?? code}; see ${folder}`))
+      })
+    })
+
+  return {
+    folder,
+    pool,
+    redis,
+    database,
+    api,
+    newsroom: { id: newsroom.id, slug: newsroom.slug, secret },
+    startApi: async () => {
+      const child = await start('api', 'services/api/main.js', {})
+      await untilListening(port)
+      return child
+    },
+    startWorkers: (smtpUrl, more = {}) => start('workers', 'workers/main.js', { SMTP_URL: smtpUrl, ...more }),
+    publish: async (webhookId, body) => {
+      const response = await fetch(`${api}/webhooks/newsrooms/${newsroom.slug}/releases`, {
+        method: 'POST',
+        headers: signedHeaders(secret, webhookId, body),
+        body,
+      })
+      return { status: response.status, answer: (await response.json()) as { mailing?: { id: string } } }
+    },
+    close: async () => {
+      await Promise.all([...children].map((child) => endProgram(child)))
+      await pool.end()
+      await redis?.close()
+      await database.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { delimiter, join } from 'node:path'
+
+/** A program of the distribution, or null where it is not installed; sbin is looked into as well. */
+export function findProgram(name: string): string | null {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin']
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path)) ?? null
+}
+
+/** A port nobody listens on at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** Ends a program and waits until it is gone. */
+export async function endProgram(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  await gone
+}
+
+export type SmtpSink = { readonly port: number; readonly child: ChildProcess; count(): number; close(): Promise<void> }
+
+/** Postfix's own volume sink: takes everything, keeps nothing, counts. */
+export async function startSmtpSink(): Promise<SmtpSink> {
+  const program = needProgram('smtp-sink', 'postfix')
+  const port = await freePort()
+  // As root it insists on another account.
+  const account = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const child = spawn(program, [...account, '-c', `127.0.0.1:${port}`, '1024'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let told = ''
+  child.stdout.on('data', (text: Buffer) => {
+    told = (told + text.toString()).slice(-200)
+  })
+  await untilListening(port)
+  return {
+    port,
+    child,
+    // It writes “sess=… quit=… mesg=…” over itself.
+    count: () => Number([...told.matchAll(/mesg=(\d+)/g)].at(-1)?.[1] ?? 0),
+    close: () => endProgram(child),
+  }
+}
+
+export type RedisServer = {
+  readonly url: string
+  readonly port: number
+  readonly child: ChildProcess
+  close(): Promise<void>
+}
+
+/** A Redis of our own, as production is told to run it: nothing evicted, every write in the append-only file. */
+export async function startRedis(folder: string, port?: number): Promise<RedisServer> {
+  const program = findProgram('redis-server') ?? needProgram('valkey-server', 'redis-server')
+  const chosen = port ?? (await freePort())
+  const options = [
+    '--port',
+    String(chosen),
+    '--bind',
+    '127.0.0.1',
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+    '--dir',
+    folder,
+  ]
+  const child = spawn(program, [...options, '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
+  await untilListening(chosen)
+  return { url: `redis://127.0.0.1:${chosen}`, port: chosen, child, close: () => endProgram(child) }
+}
+
+export function needProgram(name: string, pack: string): string {
+  const path = findProgram(name)
+  if (path === null) throw new Error(`${name} is not installed; on Debian: apt-get install ${pack}`)
+  return path
+}
+
+export async function untilListening(port: number): Promise<void> {
+  const { connect } = await import('node:net')
+  for (let tries = 0; tries < 500; tries += 1) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true))
+      socket.on('connect', () => socket.destroy())
+      socket.on('error', () => resolve(false))
+    })
+    if (isOpen) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error(`nothing listens on port ${port}`)
+}
