@@ -1,0 +1,91 @@
+import { Type } from '@fastify/type-provider-typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { recordConsent } from '../../../shared/consent/consent.sql.ts'
+import { originHash } from '../../../shared/consent/consent.ts'
+import { inTransaction } from '../../../shared/postgres/transaction.ts'
+import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { endSubscription, findSubscription, lockSubscription } from '../../../shared/subscription/subscription.sql.ts'
+import { linkStanding, type Subscription } from '../../../shared/subscription/subscription.ts'
+import { newsroomOf, openConfirmation } from './confirmation-link.ts'
+import { sendNote } from './note-page.ts'
+import { pageLanguage } from './page-language.ts'
+import { htmlAnswer, pageQuery, problemAnswer, tokenParams } from './page-schemas.ts'
+import { prefersPage } from './prefers-page.ts'
+import type { ReaderDeps } from './reader-deps.ts'
+import { pathsOf } from './token-paths.ts'
+
+type TokenRoute = { Params: { token: string } }
+
+// The way out for somebody whose address another person typed. It works as long as the request is pending, also after
+// the link to confirm has expired: there is no reason to keep an address whose owner says no.
+export function notMeDoors(app: FastifyInstance, deps: ReaderDeps): void {
+  for (const { url, hide } of pathsOf(app, '/not-me/:token')) {
+    app.get<TokenRoute>(url, { schema: { ...askSchema, hide } }, async (request, reply) => {
+      const claim = openConfirmation(deps.links, request.params.token)
+      const subscription = await findSubscription(deps.pool, claim.subscriptionId)
+      if (!subscription) throw new Refusal('LINK_NOT_VALID')
+      const standing = linkStanding(subscription, claim.requestedAt)
+      return answer(deps, request, reply, subscription, standing === 'open' ? 'notMe' : notes[standing])
+    })
+
+    app.post<TokenRoute>(url, { schema: { ...disownSchema, hide } }, async (request, reply) => {
+      const { subscription, note } = await disown(deps, request)
+      return answer(deps, request, reply, subscription, note)
+    })
+  }
+}
+
+const notes = { confirmed: 'notMeActive', ended: 'disowned' } as const
+
+async function disown(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
+  const claim = openConfirmation(deps.links, request.params.token)
+  return inTransaction(deps.pool, async (tx) => {
+    const subscription = await lockSubscription(tx, claim.subscriptionId)
+    if (!subscription) throw new Refusal('LINK_NOT_VALID')
+    const standing = linkStanding(subscription, claim.requestedAt)
+    if (standing !== 'open') return { subscription, note: notes[standing] }
+    await endSubscription(tx, subscription.id, 'disowned', ['pending'])
+    const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
+    await recordConsent(tx, { act: 'disowned', subscription, door: 'not-me-page', originHash: origin }, deps.now())
+    return { subscription, note: notes.ended }
+  })
+}
+
+async function answer(
+  deps: ReaderDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  subscription: Subscription,
+  note: 'notMe' | 'notMeActive' | 'disowned',
+): Promise<FastifyReply> {
+  if (request.method === 'POST' && !prefersPage(request))
+    return reply.send({ state: note === 'disowned' ? 'ended' : 'active' })
+  const newsroom = await newsroomOf(deps.pool, subscription)
+  const shown = { newsroom, language: pageLanguage(request, [], subscription.language), note }
+  return sendNote(request, reply, note === 'notMe' ? { ...shown, button: { name: 'answer', value: 'no' } } : shown)
+}
+
+const askSchema = {
+  tags: ['reader'],
+  summary: 'Asks whether to withdraw a request somebody else made; changes nothing',
+  params: tokenParams,
+  querystring: pageQuery,
+  response: { 200: htmlAnswer, 404: problemAnswer },
+}
+
+const disownSchema = {
+  tags: ['reader'],
+  summary: 'Withdraws a request that is still pending',
+  params: tokenParams,
+  querystring: pageQuery,
+  response: {
+    200: {
+      description: 'How the subscription stands now',
+      content: {
+        'application/json': { schema: Type.Object({ state: Type.String({ enum: ['ended', 'active'] }) }) },
+        'text/html': { schema: Type.String() },
+      },
+    },
+    404: problemAnswer,
+  },
+}
