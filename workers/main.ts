@@ -45,6 +45,7 @@ async function start(): Promise<() => Promise<void>> {
     url: settings.DATABASE_URL,
     name: 'pressebud workers',
     most: settings.MAILER_CHUNKS + 6,
+    byKey: true,
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
   const store = { redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }
@@ -69,6 +70,7 @@ async function start(): Promise<() => Promise<void>> {
   }
   const mailer = {
     ...shared,
+    wake: waking.wake,
     transport: bulk,
     letters: openPreparedLetters(pool),
     leases,

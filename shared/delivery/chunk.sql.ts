@@ -48,16 +48,17 @@ export type Lease = { readonly chunk: HeldChunk; readonly fresh: boolean }
 
 /** Takes a chunk that is due and in nobody's hands. `fresh`: its deliveries are not written yet. */
 export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<Lease | null> {
-  const { rows } = await db.query<{ fence: string; state: string }>(
-    `update chunks c
+  const { rows } = await db.query<{ fence: string; state: string }>({
+    name: 'lease-chunk',
+    text: `update chunks c
         set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
         and c.state <> 'done' and c.next_at <= now() and (c.lease_until is null or c.lease_until < now())
         and not m.paused
      returning c.fence, c.state`,
-    [mailingId, n, chunkLease],
-  )
+    values: [mailingId, n, chunkLease],
+  })
   const row = rows[0]
   return row ? { chunk: { mailingId, n, fence: row.fence }, fresh: row.state === 'cut' } : null
 }
@@ -73,17 +74,23 @@ export async function renewLeases(db: Db, held: readonly HeldChunk[]): Promise<v
   )
 }
 
+export type Closed = {
+  readonly state: 'done' | 'open'
+  /** Whether there is something to do in it now. */
+  readonly isDue: boolean
+  readonly next: WakeableChunk
+  /** Chunks of the mailing that are not done, this one aside; counted up to twenty. */
+  readonly others: number
+}
+
 /**
  * Lets go of a chunk: done when nothing in it is owed any more, else due when its first letter is, and not before
- * `rest` seconds have passed.
+ * `rest` seconds have passed. Null: a later lease has taken it over.
  */
-export async function closeChunk(
-  db: Db,
-  { mailingId, n, fence }: HeldChunk,
-  rest: number,
-): Promise<'done' | 'open' | 'lost'> {
-  const { rows } = await db.query<{ state: 'done' | 'open' }>(
-    `with owed as (
+export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, rest: number): Promise<Closed | null> {
+  const { rows } = await db.query<{ state: 'done' | 'open'; due: boolean; rank: number; others: number }>({
+    name: 'close-chunk',
+    text: `with owed as (
        select count(*) as letters, min(coalesce(d.until, now())) as first
          from chunks c
          join deliveries d on d.mailing_id = c.mailing_id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
@@ -94,10 +101,15 @@ export async function closeChunk(
             next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null
        from owed
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3
-     returning c.state`,
-    [mailingId, n, fence, rest],
-  )
-  return rows[0]?.state ?? 'lost'
+     returning case when c.state = 'done' then 'done' else 'open' end as state, c.next_at <= now() as due, c.rank,
+               (select count(*) from (select from chunks o
+                                       where o.mailing_id = $1 and o.n <> $2 and o.state <> 'done' limit 20) as open_ones)::int as others`,
+    values: [mailingId, n, fence, rest],
+  })
+  const row = rows[0]
+  return row
+    ? { state: row.state, isDue: row.due, next: { mailingId, n, rank: row.rank, fence }, others: row.others }
+    : null
 }
 
 /** Chunks that are due and in nobody's hands, the lowest ranks first. */

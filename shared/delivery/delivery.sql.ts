@@ -13,7 +13,8 @@ const asClaimed = (row: ClaimedRow): Claimed => ({
 
 /**
  * Writes a fresh chunk's deliveries, each straight into the state it deserves: closed where the reader has left, is
- * suppressed or the mailing was stopped; claimed for the first `most` of the rest; due beyond that.
+ * suppressed or the mailing was stopped; claimed for the first `most` of the rest; due beyond that. The chunk turns from
+ * `cut` to `open` in the same statement, so it cannot happen twice; the unique key would refuse it.
  *
  * `for share` on the subscriptions is what an opt-out waits for: it commits either before this statement reads, and is
  * seen, or after this statement commits, and then sees the claim.
@@ -51,7 +52,6 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
        select $1, id, state, case when state = 'claimed' then 1 else 0 end, $3, now(),
               case when state = 'claimed' then now() + $5 * interval '1 millisecond' end
          from judged
-       on conflict do nothing
        returning subscription_id, state, attempt
      ), tally as (
        select count(*) filter (where state = 'opted_out')::int as opted_out,

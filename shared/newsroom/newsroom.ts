@@ -1,5 +1,6 @@
 import type { Brand } from '../brand.ts'
 import type { Language } from '../language/language.ts'
+import { parseAddress } from '../subscriber/address.ts'
 
 export type NewsroomId = Brand<string, 'NewsroomId'>
 
@@ -43,6 +44,10 @@ export function newsroomFaults(draft: Omit<Newsroom, 'id'>): string[] {
   if (!/^#[0-9a-fA-F]{6}$/.test(draft.accent)) faults.push('The accent colour is written as #rrggbb.')
   if (hasControl(`${draft.name}${draft.senderName}${draft.senderAddress}`))
     faults.push('Names and addresses may not hold line breaks or control characters.')
+  if (!parseAddress(draft.senderAddress))
+    faults.push('The sender address must be one plain email address, as in press@example.com.')
+  if (draft.replyTo !== null && !parseAddress(draft.replyTo))
+    faults.push('The address for replies must be one plain email address, as in press@example.com.')
   return faults
 }
 

@@ -5,15 +5,21 @@
 export type Outbox = {
   text(words: string): void
   parts(parts: readonly Buffer[], size: number): void
-  /** What was put in. It is written over by the next group, unless `abandon` is called. */
+  /** What was put in. It is written over by the next group, unless `lend` is called. */
   take(): Buffer
   /** Leaves the bytes last taken to a system that has not sent them yet. */
-  abandon(): void
+  lend(): void
+  /** The system has sent what was lent last: its buffer may be used again. */
+  giveBack(): void
 }
 
 export function openOutbox(): Outbox {
-  let buffer = Buffer.allocUnsafeSlow(usualSize)
+  let buffer: Buffer = Buffer.allocUnsafeSlow(usualSize)
   let length = 0
+  // Letters are often larger than what the system takes at once. A fresh buffer for each would cost more in collection
+  // than everything else done for the letter.
+  let lent: Buffer | null = null
+  let spare: Buffer | null = null
 
   function makeRoom(wanted: number): void {
     if (length + wanted <= buffer.length) return
@@ -41,8 +47,15 @@ export function openOutbox(): Outbox {
       length = 0
       return taken
     },
-    abandon() {
-      buffer = Buffer.allocUnsafeSlow(usualSize)
+    lend() {
+      lent = buffer
+      buffer = spare ?? Buffer.allocUnsafeSlow(usualSize)
+      spare = null
+    },
+    giveBack() {
+      // A buffer lent before this one is the system's until it is collected; that is rare.
+      spare = lent
+      lent = null
     },
   }
 }

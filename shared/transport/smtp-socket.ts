@@ -57,7 +57,7 @@ export class SmtpSocket {
     this.#socket.write(bytes, this.#written)
     this.movedAt = performance.now()
     this.#isWaiting = this.#socket.writableLength > 0
-    if (this.#isWaiting) this.outbox.abandon()
+    if (this.#isWaiting) this.outbox.lend()
   }
 
   /** Turns to TLS. What the host said before is not believed afterwards. */
@@ -87,7 +87,10 @@ export class SmtpSocket {
     if (!this.#isWaiting) return
     // Node reports no error for a write that was given up because the socket was destroyed meanwhile.
     if (error || this.#socket.destroyed) this.hasFailedWrite = !this.isSecure
-    else this.movedAt = performance.now()
+    else {
+      this.movedAt = performance.now()
+      if (this.#socket.writableLength === 0) this.outbox.giveBack()
+    }
     this.#isWaiting = false
   }
 

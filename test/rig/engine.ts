@@ -45,6 +45,7 @@ export function openEngine(
   const mailer: MailerDeps = {
     pool,
     log,
+    wake,
     links,
     mailDomain: 'mail.example',
     now: () => new Date(),

@@ -9,24 +9,34 @@ import type { LettersOf } from './prepared-letters.ts'
 
 export type ComposeDeps = { readonly links: LinkKeys; readonly mailDomain: string; readonly now: () => Date }
 
-/** One reader's letter and envelope. The code in both names the delivery: a retry carries the same Message-ID. */
-export function composeLetter(
+/** Makes one reader's letter and envelope. */
+export type Compose = (claimed: Claimed) => Outgoing
+
+/**
+ * What a window's letters have in common is worked out once. The code names the delivery in the envelope and in the
+ * Message-ID, so a retry carries the same.
+ */
+export function composeFor(
   deps: ComposeDeps,
   letters: LettersOf,
   mailing: MailingId,
-  claimed: Claimed,
   mayStart: () => boolean,
-): Outgoing {
-  const [mailingNumber, subscriptionNumber] = [BigInt(mailing), BigInt(claimed.subscriptionId)]
-  const code = sealDeliveryCode(deps.links, mailingNumber, subscriptionNumber)
-  return {
-    envelope: { from: `b+${code}@${deps.mailDomain}`, to: claimed.address, envid: code },
-    parts: fillLetter(letters(claimed.language), {
-      to: claimed.address,
-      messageId: `${code}@${deps.mailDomain}`,
-      date: mailDate(deps.now()),
-      token: sealToken(deps.links, 'unsubscribe', [subscriptionNumber, mailingNumber, 0n]),
-    }),
-    mayStart,
+): Compose {
+  const { links, mailDomain } = deps
+  const mailingNumber = BigInt(mailing)
+  const date = mailDate(deps.now())
+  return ({ subscriptionId, address, language }) => {
+    const subscriptionNumber = BigInt(subscriptionId)
+    const code = sealDeliveryCode(links, mailingNumber, subscriptionNumber)
+    return {
+      envelope: { from: `b+${code}@${mailDomain}`, to: address, envid: code },
+      parts: fillLetter(letters(language), {
+        to: address,
+        messageId: `${code}@${mailDomain}`,
+        date,
+        token: sealToken(links, 'unsubscribe', [subscriptionNumber, mailingNumber, 0n]),
+      }),
+      mayStart,
+    }
   }
 }

@@ -54,6 +54,21 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
   }
 }
 
+/** What becomes of a delivery whose letter could not even be made: nobody's refusal, and no wait will mend it. */
+export const judgePoison = (error: unknown): Verdict => ({
+  state: 'failed',
+  wait: null,
+  reply: null,
+  trouble: {
+    verdict: 'failed',
+    phase: 'compose',
+    code: null,
+    enhanced: null,
+    detail: `The letter could not be made: ${String(error)}`.slice(0, 500),
+  },
+  begun: true,
+})
+
 const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth'])
 
 const spared = (relay: string): Verdict => ({

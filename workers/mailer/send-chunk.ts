@@ -7,12 +7,14 @@ import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { chunkJob } from '../../shared/queues/jobs.ts'
+import type { Wake } from '../../shared/queues/wake.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
 import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
-import type { Transport } from '../../shared/transport/transport.ts'
-import { type ComposeDeps, composeLetter } from './compose.ts'
+import type { Outgoing, Transport } from '../../shared/transport/transport.ts'
+import { type Compose, type ComposeDeps, composeFor } from './compose.ts'
 import type { HeldLeases } from './held-leases.ts'
-import { judgeOutcome } from './judge-outcome.ts'
+import { judgeOutcome, judgePoison, type Verdict } from './judge-outcome.ts'
 import type { LettersOf, PreparedLetters } from './prepared-letters.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import type { RetryCurve } from './retry-curve.ts'
@@ -21,6 +23,7 @@ import type { WindowSize } from './window-size.ts'
 export type MailerDeps = ComposeDeps & {
   readonly pool: Pool
   readonly log: Log
+  readonly wake: Wake
   readonly transport: Transport
   readonly letters: PreparedLetters
   readonly leases: HeldLeases
@@ -41,37 +44,57 @@ export async function sendChunk(deps: MailerDeps, mailingId: MailingId, n: numbe
   if (deps.stopping()) return
   const lease = await leaseChunk(deps.pool, { mailingId, n })
   if (lease === null) return
-  const { chunk, fresh } = lease
-  const letGo = deps.leases.hold(chunk)
+  const letGo = deps.leases.hold(lease.chunk)
   try {
-    const rest = deps.circuit.rest()
-    const trouble = rest > 0 ? rest : await sendWindows(deps, chunk, fresh)
-    const state = await closeChunk(deps.pool, chunk, trouble)
-    if (state === 'done') await finishMailings(deps.pool, mailingId)
+    await letGoOf(deps, lease.chunk, await sendWindows(deps, lease.chunk, lease.fresh))
+  } catch (error) {
+    // The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease.
+    await closeChunk(deps.pool, lease.chunk, restAfterFault).catch(() => undefined)
+    throw error
   } finally {
     letGo()
   }
 }
 
+/** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
+const restAfterFault = 2
+
+async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promise<void> {
+  const closed = await closeChunk(deps.pool, chunk, rest)
+  if (closed === null) return
+  if (closed.isDue && closed.state === 'open') deps.wake('mail-bulk', [chunkJob(closed.next)])
+  // Two last chunks closed at the same moment each still see the other: asking for some time before the end finds it.
+  if (closed.state === 'done' && closed.others < 20) await finishMailings(deps.pool, chunk.mailingId)
+}
+
+/**
+ * How long one turn may last, in milliseconds. A chunk that is slow goes back to the queue at its rank, so that a small
+ * mailing accepted meanwhile waits a second and not for the end of somebody else's five hundred letters.
+ */
+const turn = 1_000
+
 /** Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. */
 async function sendWindows(deps: MailerDeps, chunk: HeldChunk, fresh: boolean): Promise<number> {
+  if (deps.circuit.rest() > 0) return deps.circuit.rest()
   const letters = await deps.letters.of(chunk.mailingId)
   if (!fresh) {
     const doubted = await doubtAbandoned(deps.pool, chunk, deps.doubt)
     if (doubted > 0)
       deps.log.warn({ mailing: chunk.mailingId, chunk: chunk.n, doubted }, 'letters in doubt after a worker ended')
   }
-  // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
-  let claimedAt = performance.now()
-  let window = await (fresh ? writeDeliveries : claimDeliveries)(deps.pool, chunk, deps.windowSize.now())
-  while (window.length > 0) {
-    await handOver(deps, chunk, letters, window, claimedAt + claimValidity)
-    if (deps.stopping()) return 0
+  const began = performance.now()
+  for (let claim = fresh ? writeDeliveries : claimDeliveries; ; claim = claimDeliveries) {
+    const most = deps.windowSize.now()
+    // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
+    const claimedAt = performance.now()
+    const window = await claim(deps.pool, chunk, most)
+    if (window.length === 0) return 0
+    const { putBack } = await handOver(deps, chunk, letters, window, claimedAt + claimValidity)
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
-    claimedAt = performance.now()
-    window = await claimDeliveries(deps.pool, chunk, deps.windowSize.now())
+    // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
+    if (window.length < most && putBack === 0) return 0
+    if (deps.stopping() || performance.now() - began > turn) return 0
   }
-  return 0
 }
 
 /** Outcomes recorded at once: enough that the statement's cost is shared, few enough that a crash leaves little unsaid. */
@@ -83,24 +106,20 @@ async function handOver(
   letters: LettersOf,
   window: readonly Claimed[],
   beginBefore: number,
-): Promise<void> {
+): Promise<{ putBack: number }> {
   const started = performance.now()
   const mayStart = () => performance.now() < beginBefore && !deps.stopping() && deps.circuit.rest() === 0
+  const compose = composeFor(deps, letters, chunk.mailingId, mayStart)
   let batch: Recorded[] = []
   const recorded: Promise<void>[] = []
-  let accepted = 0
+  const tally = { accepted: 0, putBack: 0 }
   await Promise.all(
     window.map(async (claimed) => {
-      const outcome = await deps.transport.send(composeLetter(deps, letters, chunk.mailingId, claimed, mayStart))
-      const { relay, ...verdict } = judgeOutcome(outcome, {
-        attempt: claimed.attempt,
-        curve: deps.curve,
-        doubt: deps.doubt,
-        chance: deps.chance(),
-      })
+      const { relay, ...verdict } = await attempt(deps, compose, claimed)
       if (relay !== undefined) deps.circuit.tellTrouble(relay)
-      else if (outcome.kind === 'accepted') {
-        accepted += 1
+      if (!verdict.begun) tally.putBack += 1
+      if (verdict.state === 'sent') {
+        tally.accepted += 1
         deps.circuit.tellSuccess()
       }
       batch.push({ subscriptionId: claimed.subscriptionId, ...verdict })
@@ -112,7 +131,21 @@ async function handOver(
   )
   if (batch.length > 0) recorded.push(record(deps, chunk, batch))
   await Promise.all(recorded)
-  deps.windowSize.tell(accepted, performance.now() - started)
+  deps.windowSize.tell(tally.accepted, performance.now() - started)
+  return tally
+}
+
+/** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
+async function attempt(deps: MailerDeps, compose: Compose, claimed: Claimed): Promise<Verdict> {
+  let letter: Outgoing
+  try {
+    letter = compose(claimed)
+  } catch (err) {
+    deps.log.error({ err, subscription: claimed.subscriptionId }, 'a letter could not be made')
+    return judgePoison(err)
+  }
+  const given = { attempt: claimed.attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() }
+  return judgeOutcome(await deps.transport.send(letter), given)
 }
 
 /**
