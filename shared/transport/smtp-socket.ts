@@ -1,4 +1,4 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { openOutbox } from './smtp-outbox.ts'
 import { garbage, incomplete, type ReplyReader, readReplies } from './smtp-reply.ts'
@@ -37,7 +37,7 @@ export class SmtpSocket {
     this.#settings = settings
     this.#certificates = certificates
     this.#events = events
-    const tcp = connectTcp({ host: settings.host, port: settings.port, noDelay: true })
+    const tcp = connectTcp({ host: settings.host, port: settings.port, noDelay: true, ...this.#readingPlainly() })
     tcp.once('connect', () => {
       if (settings.tls === 'implicit') this.secure()
       else this.#ready()
@@ -76,6 +76,19 @@ export class SmtpSocket {
   cut(detail: string): void {
     this.#detail ??= detail
     this.#socket.destroy()
+  }
+
+  /**
+   * Where no TLS will follow, replies are read into one buffer kept for it: Node would else make one of 64 KB for each
+   * packet of some 100 bytes, and collecting those cost as much as everything else done for a letter.
+   */
+  #readingPlainly(): { onread?: OnReadOpts } {
+    if (this.#settings.tls !== 'never') return {}
+    const callback = (length: number, bytes: Uint8Array) => {
+      this.#read(Buffer.from(bytes.buffer, bytes.byteOffset, length))
+      return true
+    }
+    return { onread: { buffer: Buffer.allocUnsafeSlow(readingSize), callback } }
   }
 
   #ready(): void {
@@ -131,6 +144,8 @@ export class SmtpSocket {
     this.#events.onPause()
   }
 }
+
+const readingSize = 16 * 1024
 
 // A message may quote what was being sent; a code cannot.
 function nameFault(error: Error & { code?: string }): string {
