@@ -21,6 +21,10 @@ export async function cutChunks(
         where m.id = $1 and s.id > $2 and s.id <= $3
           and s.frequency = 'immediate' and s.activated_at <= m.accepted_at
           and (s.state = 'active' or s.ended_at > m.accepted_at)
+          and (m.kind <> 'withdrawal'
+               or exists (select from mailings e
+                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and d.state in ('sent', 'in_doubt', 'claimed')
+                           where e.release_id = m.release_id and e.id < m.id))
         order by s.id
         limit $5::int * $6::int
      ), slices as (

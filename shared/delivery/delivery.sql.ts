@@ -23,7 +23,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
     text: `with held as (
-       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused
+       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused, m.kind, m.release_id
          from chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
@@ -40,6 +40,10 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
          left join suppressions x on x.address_hash = b.address_hash
         where s.frequency = 'immediate' and s.activated_at <= h.accepted_at
           and (s.state = 'active' or s.ended_at > h.accepted_at)
+          and (h.kind <> 'withdrawal'
+               or exists (select from mailings e
+                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and d.state in ('sent', 'in_doubt', 'claimed')
+                           where e.release_id = h.release_id and e.id < $1))
           for share of s
      ), judged as (
        select id, language, address,

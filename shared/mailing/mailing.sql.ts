@@ -121,6 +121,22 @@ export async function finishMailings(db: Db, id: MailingId | null): Promise<numb
   return rowCount ?? 0
 }
 
+/**
+ * Ends what is unsent of a release's earlier revisions. `begun`: letters of one of them may have left. Claims under way
+ * hold these rows, so that after this commits none is made that does not see it.
+ */
+export async function supersedeMailings(db: Db, release: ReleaseId): Promise<{ begun: boolean }> {
+  const { rows } = await db.query<{ begun: boolean }>(
+    `with ended as (
+       update mailings set state = 'superseded', paused = false, done_at = now()
+        where release_id = $1 and state = any($2)
+     )
+     select coalesce(bool_or(started_at is not null), false) as begun from mailings where release_id = $1`,
+    [release, canEnter('superseded')],
+  )
+  return rows[0]!
+}
+
 /** Stops a mailing from beginning further letters, or lets it go on. False: there is none to pause or resume. */
 export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<boolean> {
   const { rowCount } = await db.query(

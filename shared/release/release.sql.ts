@@ -40,6 +40,31 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
   return rows[0]?.release_id ?? null
 }
 
+/** Keeps two revisions of one release from being made at once, until the transaction ends. */
+export async function lockRelease(db: Db, newsroom: NewsroomId, externalId: string): Promise<void> {
+  await db.query(`select from releases where newsroom_id = $1 and external_id = $2 for update`, [newsroom, externalId])
+}
+
+/** Stores a further revision; the release is what its newest revision says. */
+export async function addRevision(db: Db, release: Release, receivedAt: Date): Promise<void> {
+  await db.query(
+    `with amended as (
+       update releases set revision = $2, kind = $3, published_at = $4, zone = $5 where id = $1 returning id
+     )
+     insert into revisions (release_id, revision, kind, content, received_at)
+     select id, $2, $3, $6, $7 from amended`,
+    [
+      release.id,
+      release.revision,
+      release.kind,
+      release.publishedAt,
+      release.zone,
+      JSON.stringify(release.content),
+      receivedAt,
+    ],
+  )
+}
+
 /** One revision of a release, as a mailing owes it. */
 export async function findRevision(db: Db, id: ReleaseId, revision: number): Promise<Release | null> {
   const { rows } = await db.query<ReleaseRow>(

@@ -6,7 +6,7 @@ import { liveSecrets } from '../../../shared/newsroom/newsroom-key.sql.ts'
 import type { SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { problemReplies } from '../refusal-replies.ts'
-import { type PublishDeps, publishRelease } from './publish-release.ts'
+import { acceptWebhook, type PublishDeps } from './accept-webhook.ts'
 import { isSigned } from './signature.ts'
 
 export type PublisherDeps = PublishDeps & { readonly log: Log; readonly sealingKeys: SealingKeys }
@@ -30,7 +30,7 @@ export const publisherDoors =
         // The schema is told, not enforced by the framework: the signature comes first.
         attachValidation: true,
         schema: {
-          summary: 'A release is published',
+          summary: 'A release is published, corrected or withdrawn',
           description: 'Signed as Standard Webhooks 1.0 asks, over the raw body. A repeat gets the same answer.',
           tags: ['publisher'],
           security: [{ webhookSignature: [] }],
@@ -60,6 +60,7 @@ export const publisherDoors =
               'BODY_NOT_JSON',
               'SIGNATURE_NOT_VALID',
               'NEWSROOM_UNKNOWN',
+              'RELEASE_WITHDRAWN',
               'WEBHOOK_ID_REUSED',
               'BODY_TOO_LARGE',
               'BODY_NOT_VALID',
@@ -79,7 +80,7 @@ export const publisherDoors =
           signature: one(request.headers['webhook-signature']),
         }
         if (!isSigned(headers, body, secrets, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
-        const answer = await publishRelease(deps, newsroom, headers.id!, body)
+        const answer = await acceptWebhook(deps, newsroom, headers.id!, body)
         deps.log.info(
           { newsroom: newsroom.slug, release: answer.releaseId, mailing: answer.mailing.id },
           'release accepted',

@@ -76,33 +76,53 @@ const Data = Type.Object(
   closed,
 )
 
-export const ReleaseWebhook = Type.Object(
-  {
-    type: Type.Literal('release.published'),
-    timestamp: Type.String({ description: 'When it happened: RFC 3339.' }),
-    data: Data,
-  },
-  { ...closed, title: 'ReleaseWebhook' },
+const said = { timestamp: Type.String({ description: 'When it happened: RFC 3339.' }) }
+
+/** A release for the first time, or one that amends it: whole, not as a difference. */
+export const ReleaseTold = Type.Object(
+  { type: Type.Union([Type.Literal('release.published'), Type.Literal('release.corrected')]), ...said, data: Data },
+  { ...closed, title: 'ReleaseTold' },
 )
-export type ReleaseWebhook = Static<typeof ReleaseWebhook>
+export type ReleaseTold = Static<typeof ReleaseTold>
 
-const compiled = Compile(ReleaseWebhook)
+/** A release is retracted. */
+export const ReleaseWithdrawn = Type.Object(
+  { type: Type.Literal('release.withdrawn'), ...said, data: Type.Pick(Data, ['externalId'], closed) },
+  { ...closed, title: 'ReleaseWithdrawn' },
+)
+export type ReleaseWithdrawn = Static<typeof ReleaseWithdrawn>
 
-/** The body as a release, or every fault in it with its place. */
+export const ReleaseWebhook = Type.Union([ReleaseTold, ReleaseWithdrawn])
+
+const told = Compile(ReleaseTold)
+const withdrawn = Compile(ReleaseWithdrawn)
+
+export type ReadWebhook =
+  | { readonly type: ReleaseTold['type']; readonly data: ReleaseTold['data']; readonly publishedAt: Date }
+  | { readonly type: 'release.withdrawn'; readonly data: ReleaseWithdrawn['data'] }
+
+/** The body as a release's news, or every fault in it with its place. */
 export function readReleaseWebhook(
   body: unknown,
   offered: readonly Language[],
-): { webhook: ReleaseWebhook; publishedAt: Date } | { faults: readonly Fault[] } {
-  if (!compiled.Check(body)) return { faults: shapeFaults(body) }
+): ReadWebhook | { faults: readonly Fault[] } {
+  if ((body as { type?: unknown } | null)?.type === 'release.withdrawn') {
+    if (!withdrawn.Check(body)) return { faults: shapeFaults(withdrawn.Errors(body)) }
+    const faults = [...textFaults(body, ''), ...timestampFaults(body.timestamp)]
+    return faults.length > 0 ? { faults } : { type: body.type, data: body.data }
+  }
+  if (!told.Check(body)) return { faults: shapeFaults(told.Errors(body)) }
   const faults = [...textFaults(body, ''), ...meaningFaults(body, offered)]
-  return faults.length > 0 ? { faults } : { webhook: body, publishedAt: new Date(body.data.publishedAt) }
+  return faults.length > 0
+    ? { faults }
+    : { type: body.type, data: body.data, publishedAt: new Date(body.data.publishedAt) }
 }
 
 /** Faults told at once; a body of nonsense should not be answered with a book. */
 const mostFaults = 20
 
-function shapeFaults(body: unknown): Fault[] {
-  return [...compiled.Errors(body)].slice(0, mostFaults).map((error) => ({
+function shapeFaults(errors: Iterable<{ instancePath: string; message: string }>): Fault[] {
+  return [...errors].slice(0, mostFaults).map((error) => ({
     pointer: error.instancePath,
     detail: `This ${error.message}.`.replace(
       'must not have additional properties',
@@ -126,10 +146,12 @@ function textFaults(value: unknown, pointer: string): Fault[] {
   return Object.entries(value).flatMap(([key, member]) => textFaults(member, `${pointer}/${escapePointer(key)}`))
 }
 
-function meaningFaults({ timestamp, data }: ReleaseWebhook, offered: readonly Language[]): Fault[] {
-  const faults: Fault[] = []
+const timestampFaults = (timestamp: string): Fault[] =>
+  isInstant(timestamp) ? [] : [{ pointer: '/timestamp', detail: 'This is not a time as RFC 3339 writes it.' }]
+
+function meaningFaults({ timestamp, data }: ReleaseTold, offered: readonly Language[]): Fault[] {
+  const faults: Fault[] = timestampFaults(timestamp)
   const fault = (pointer: string, detail: string) => faults.push({ pointer, detail })
-  if (!isInstant(timestamp)) fault('/timestamp', 'This is not a time as RFC 3339 writes it.')
   if (!isInstant(data.publishedAt))
     fault('/data/publishedAt', 'This is not a time with its offset, such as 2024-03-14T10:00:00+01:00.')
   if (!isZone(data.zone)) fault('/data/zone', 'This is not a time zone; write it as in Europe/Oslo.')
