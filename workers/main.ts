@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { readSettings } from '../shared/config/read-settings.ts'
+import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
 import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../shared/links/token.ts'
 import { openLog } from '../shared/log/log.ts'
@@ -8,38 +10,47 @@ import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
+import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
 import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
+import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
 import { openWindowSize } from './mailer/window-size.ts'
 import { reconcile } from './scheduler/reconcile.ts'
 import { openTimetable } from './scheduler/timetable.ts'
 
+const readText = (path: string) => readFileSync(path, 'utf8')
 const settings = orTellSettings(() =>
-  readSettings(process.env, [
-    'DATABASE_URL',
-    'REDIS_URL',
-    'SMTP_URL',
-    'PUBLIC_URL',
-    'MAIL_DOMAIN',
-    'SECRET_KEY',
-    'SMTP_CONNECTIONS',
-    'CHUNK_SIZE',
-    'MAILER_CHUNKS',
-    'RETRY_FIRST_WAIT',
-    'RETRY_WINDOW',
-    'IN_DOUBT',
-    'RECONCILE_EVERY',
-    'LOG_LEVEL',
-  ]),
+  readSettings(
+    process.env,
+    [
+      'DATABASE_URL',
+      'REDIS_URL',
+      'SMTP_URL',
+      'PUBLIC_URL',
+      'MAIL_DOMAIN',
+      ...dkimSettings,
+      'SECRET_KEY',
+      'SMTP_CONNECTIONS',
+      'CHUNK_SIZE',
+      'MAILER_CHUNKS',
+      'RETRY_FIRST_WAIT',
+      'RETRY_WINDOW',
+      'IN_DOUBT',
+      'RECONCILE_EVERY',
+      'LOG_LEVEL',
+    ],
+    (found) => readDkim(found, readText).faults,
+  ),
 )
 const log = openLog('workers', settings.LOG_LEVEL)
 
 await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {
+  const now = () => new Date()
   await migrate(settings.DATABASE_URL, log)
   const pool = openPool({
     url: settings.DATABASE_URL,
@@ -52,9 +63,17 @@ async function start(): Promise<() => Promise<void>> {
   const waking = openWakingQueues(store, log)
   const mailDomain = settings.MAIL_DOMAIN ?? new URL(settings.PUBLIC_URL).hostname
   const smtp = { url: settings.SMTP_URL, clientName: mailDomain, log }
-  const bulk = openSmtpTransport({ ...smtp, connections: settings.SMTP_CONNECTIONS })
-  const prompt = openSmtpTransport({ ...smtp, connections: 2 })
+  const dkim = readDkim(settings, readText)
+  for (const warning of dkim.warnings) log.warn(warning)
+  const openTransport = (connections: number): LetterTransport => {
+    const transport = openSmtpTransport({ ...smtp, connections })
+    if (dkim.identity === null) return transport
+    return openSigningTransport({ transport, log, now }, dkim.identity, underWay(connections))
+  }
+  const bulk = openTransport(settings.SMTP_CONNECTIONS)
+  const prompt = openTransport(2)
   const leases = openHeldLeases(pool, log)
+  const watch = openDomainWatch({ pool, log, now: () => new Date() })
   let isStopping = false
 
   const shared = {
@@ -64,7 +83,7 @@ async function start(): Promise<() => Promise<void>> {
     publicUrl: settings.PUBLIC_URL,
     mailDomain,
     curve: { firstWait: settings.RETRY_FIRST_WAIT, window: settings.RETRY_WINDOW },
-    now: () => new Date(),
+    now,
     chance: Math.random,
     stopping: () => isStopping,
   }
@@ -75,6 +94,7 @@ async function start(): Promise<() => Promise<void>> {
     letters: openPreparedLetters(pool),
     leases,
     circuit: openRelayCircuit(log),
+    watch,
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 2, most: settings.CHUNK_SIZE }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
@@ -106,6 +126,7 @@ async function start(): Promise<() => Promise<void>> {
     await Promise.all(workers.map((worker) => worker.close()))
     await Promise.all([bulk.close(), prompt.close()])
     leases.close()
+    await watch.close()
     await waking.close()
     await pool.end()
   }

@@ -4,6 +4,13 @@ import { type Claimed, chunkLease, claimValidity, type HeldChunk, type Recorded 
 
 type ClaimedRow = { subscription_id: SubscriptionId; address: string; language: string; attempt: number }
 
+export type Claim = {
+  /** Letters to take at the most. */
+  readonly most: number
+  /** Seconds after its first letter in which a mailing is still worth sending; then what is left has failed. */
+  readonly window: number
+}
+
 const asClaimed = (row: ClaimedRow): Claimed => ({
   subscriptionId: row.subscription_id,
   address: row.address,
@@ -19,11 +26,12 @@ const asClaimed = (row: ClaimedRow): Claimed => ({
  * `for share` on the subscriptions is what an opt-out waits for: it commits either before this statement reads, and is
  * seen, or after this statement commits, and then sees the claim.
  */
-export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): Promise<Claimed[]> {
+export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
     text: `with held as (
-       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused, m.kind, m.release_id
+       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused, m.kind, m.release_id,
+              m.started_at < now() - $6 * interval '1 second' as is_late
          from chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
@@ -32,12 +40,15 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    when s.state <> 'active' or b.address is null then 'opted_out'
                    when x.address_hash is not null then 'suppressed'
+                   when h.is_late then 'failed'
                    else 'due' end as verdict,
-              h.paused
+              -- What has a pace, or waits for one to end, is not taken at once but claimed by it.
+              h.paused or p.domain is not null as waits
          from held h
          join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
+         left join paces p on p.domain = lower(split_part(b.address, '@', 2))
         where s.frequency = 'immediate' and s.activated_at <= h.accepted_at
           and (s.state = 'active' or s.ended_at > h.accepted_at)
           and (h.kind <> 'withdrawal'
@@ -47,8 +58,8 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
           for share of s
      ), judged as (
        select id, language, address,
-              case when verdict = 'due' and not paused
-                    and row_number() over (partition by verdict order by id) <= $4::int then 'claimed'
+              case when verdict = 'due' and not waits
+                    and row_number() over (partition by verdict, waits order by id) <= $4::int then 'claimed'
                    else verdict end as state
          from audience
      ), written as (
@@ -60,38 +71,53 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, most: number): P
      ), tally as (
        select count(*) filter (where state = 'opted_out')::int as opted_out,
               count(*) filter (where state = 'suppressed')::int as suppressed,
-              count(*) filter (where state = 'withdrawn')::int as withdrawn
+              count(*) filter (where state = 'withdrawn')::int as withdrawn,
+              count(*) filter (where state = 'failed')::int as failed
          from written
+     ), told as (
+       insert into attempts (mailing_id, subscription_id, attempt, at, verdict, detail)
+       select $1, subscription_id, 1, now(), 'failed', 'The retry window closed before it could be sent.'
+         from written where state = 'failed'
      ), counted as (
        update chunks c
           set state = 'open', opted_out = c.opted_out + tally.opted_out, suppressed = c.suppressed + tally.suppressed,
-              withdrawn = c.withdrawn + tally.withdrawn
+              withdrawn = c.withdrawn + tally.withdrawn, failed = c.failed + tally.failed
          from tally, held
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3
      )
      select w.subscription_id, w.attempt, j.address, j.language
        from written w join judged j on j.id = w.subscription_id
       where w.state = 'claimed'`,
-    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity],
+    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
   })
   return rows.map(asClaimed)
 }
 
-/** Claims the next `most` letters due in an open chunk and, in the same breath, closes those no longer owed. */
-export async function claimDeliveries(db: Db, chunk: HeldChunk, most: number): Promise<Claimed[]> {
+/**
+ * Claims the next `most` letters due in an open chunk and, in the same breath, closes those no longer owed. Of a domain
+ * that has a pace only as many are taken as its bucket holds; the rest are put off to when their turn comes.
+ */
+export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'claim-deliveries',
     text: `with held as (
-       select c.after_id, c.upto_id, m.state as mailing_state
+       select c.after_id, c.upto_id, m.state as mailing_state,
+              m.started_at < now() - $6 * interval '1 second' as is_late
          from chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
+     ), buckets as (
+       select domain, rate, held_until,
+              case when held_until > now() then 0
+                   else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
+         from paces order by domain for update
      ), owed as (
-       select d.subscription_id, d.state as was, s.language, b.address,
+       select d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    when s.state <> 'active' or b.address is null then 'opted_out'
                    when x.address_hash is not null then 'suppressed'
-                   else 'claimed' end as state
+                   when h.is_late then 'failed'
+                   else 'claimed' end as verdict
          from held h
          join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
           and d.state in ('due', 'deferred') and (d.until is null or d.until <= now())
@@ -101,29 +127,51 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, most: number): P
         order by d.subscription_id
         limit $4
           for share of s
+     ), ranked as (
+       select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
+         from owed o
+     ), paced as (
+       select r.subscription_id, r.was, r.language, r.address, r.domain,
+              case when r.verdict = 'claimed' and r.place > p.room then 'deferred' else r.verdict end as state,
+              greatest(p.held_until, now()) + (r.place - p.room) / p.rate * interval '1 second' as turn
+         from ranked r left join buckets p on p.domain = r.domain
      ), moved as (
        update deliveries d
-          set state = owed.state, fence = $3, at = now(),
-              attempt = d.attempt + case when owed.state = 'claimed' then 1 else 0 end,
-              until = case when owed.state = 'claimed' then now() + $5 * interval '1 millisecond' end
-         from owed
-        where d.mailing_id = $1 and d.subscription_id = owed.subscription_id and d.state in ('due', 'deferred')
-       returning d.subscription_id, d.state, d.attempt, owed.was, owed.address, owed.language
+          set state = o.state, fence = $3, at = now(),
+              attempt = d.attempt + case when o.state = 'claimed' then 1 else 0 end,
+              until = case when o.state = 'claimed' then now() + $5 * interval '1 millisecond'
+                           when o.state = 'deferred' then o.turn end
+         from paced o
+        where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
+       returning d.subscription_id, d.state, d.attempt, o.was, o.address, o.language, o.domain
+     ), drained as (
+       update paces p
+          set tokens = greatest(0, b.room - t.taken), filled_at = now()
+         from buckets b
+         join (select domain, count(*) as taken from moved where state = 'claimed' group by domain) t on t.domain = b.domain
+        where p.domain = b.domain
      ), tally as (
-       select count(*) filter (where was = 'deferred')::int as deferred,
+       select count(*) filter (where state = 'deferred')::int - count(*) filter (where was = 'deferred')::int as deferred,
               count(*) filter (where state = 'opted_out')::int as opted_out,
               count(*) filter (where state = 'suppressed')::int as suppressed,
-              count(*) filter (where state = 'withdrawn')::int as withdrawn
+              count(*) filter (where state = 'withdrawn')::int as withdrawn,
+              count(*) filter (where state = 'failed')::int as failed
          from moved
+     ), told as (
+       insert into attempts (mailing_id, subscription_id, attempt, at, verdict, detail)
+       select $1, subscription_id, attempt + 1, now(), 'failed', 'The retry window closed before it could be sent.'
+         from moved where state = 'failed'
+       on conflict do nothing
      ), counted as (
        update chunks c
-          set deferred = c.deferred - tally.deferred, opted_out = c.opted_out + tally.opted_out,
-              suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn
+          set deferred = c.deferred + tally.deferred, opted_out = c.opted_out + tally.opted_out,
+              suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn,
+              failed = c.failed + tally.failed
          from tally
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3
      )
      select subscription_id, attempt, address, language from moved where state = 'claimed'`,
-    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity],
+    values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
   })
   return rows.map(asClaimed)
 }

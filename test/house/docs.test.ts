@@ -71,7 +71,7 @@ describe('the docs agree with the code on', () => {
   })
 
   test('the settings of an example environment', () => {
-    const named = [...read('.env.example').matchAll(/^#?\s?([A-Z_]+)=/gm)].map(([, name]) => name!)
+    const named = [...read('.env.example').matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name!)
     expect(named.toSorted()).toEqual(Object.keys(settingTable).toSorted())
   })
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readSources, root } from './sources.ts'
@@ -15,6 +15,7 @@ const owners: Readonly<Record<string, string>> = {
   chunks: 'delivery',
   deliveries: 'delivery',
   attempts: 'delivery',
+  paces: 'delivery',
   subscribers: 'subscriber',
   subscriptions: 'subscription',
   consent_log: 'consent',
@@ -41,7 +42,10 @@ test('a table is written in one room only', () => {
 })
 
 test('every table of the schema has an owner, and the architecture names it', () => {
-  const migration = readFileSync(join(root, 'shared/postgres/migrations/0001_the-house.sql'), 'utf8')
+  const folder = join(root, 'shared/postgres/migrations')
+  const migration = readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('\n')
   const tables = [...migration.matchAll(/^create table ([a-z_]+)/gm)].map(([, table]) => table!)
   expect(tables.toSorted()).toEqual(Object.keys(owners).toSorted())
   const architecture = readFileSync(join(root, 'docs/architecture.md'), 'utf8')

@@ -6,6 +6,7 @@ import type { Payloads, QueueName, WakeUp } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
+import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
@@ -40,6 +41,7 @@ export function openEngine(
   }
   const transport = openSmtpTransport({ url: smtpUrl, connections: 4, clientName: 'pressebud.example', log })
   const leases = openHeldLeases(pool, log)
+  const watch = openDomainWatch({ pool, log, now: () => new Date() })
   const links = linkKeys(testSecrets)
   const { chunkSize = 500, ...overrides } = wishes
   const mailer: MailerDeps = {
@@ -53,6 +55,7 @@ export function openEngine(
     letters: openPreparedLetters(pool),
     leases,
     circuit: openRelayCircuit(log),
+    watch,
     windowSize: openWindowSize({ least: 20, most: chunkSize }),
     curve: { firstWait: 300, window: 172_800 },
     doubt: 'resend',
@@ -88,6 +91,7 @@ export function openEngine(
     },
     close: async () => {
       leases.close()
+      await watch.close()
       await transport.close()
     },
   }

@@ -8,6 +8,8 @@ export type RecordingInbox = {
   readonly received: Received[]
   /** Answers RCPT for an address with `code` and text, as often as `times` says. */
   refuse(address: string, answer: { code: number; text: string; times?: number }): void
+  /** Receiving domains that take their time to answer RCPT, in milliseconds. */
+  readonly slow: Map<string, number>
   /** Called at each MAIL FROM, before it is answered. */
   onMailFrom: () => Promise<void>
   close(): Promise<void>
@@ -17,6 +19,7 @@ export type RecordingInbox = {
 export async function openRecordingInbox(): Promise<RecordingInbox> {
   const received: Received[] = []
   const refusals = new Map<string, { code: number; text: string; times: number }>()
+  const slow = new Map<string, number>()
   const begun = new WeakMap<object, number>()
   const inbox: { onMailFrom: () => Promise<void> } = { onMailFrom: async () => {} }
   const server = new SMTPServer({
@@ -26,7 +29,9 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
       begun.set(session, performance.now())
       inbox.onMailFrom().then(() => callback(), callback)
     },
-    onRcptTo({ address }, _session, callback) {
+    onRcptTo({ address }, _session, done) {
+      const wait = slow.get(address.split('@')[1] ?? '')
+      const callback: typeof done = wait === undefined ? done : (error) => setTimeout(() => done(error), wait)
       const refusal = refusals.get(address)
       if (!refusal || refusal.times === 0) return callback()
       refusal.times -= 1
@@ -52,6 +57,7 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
   return Object.assign(inbox, {
     url: `smtp://127.0.0.1:${port}`,
     received,
+    slow,
     refuse: (
       address: string,
       { code, text, times = Number.POSITIVE_INFINITY }: { code: number; text: string; times?: number },

@@ -7,6 +7,8 @@ import { nextWait, type RetryCurve } from './retry-curve.ts'
 export type Verdict = Omit<Recorded, 'subscriptionId'> & {
   /** The trouble is between us and the mail host: no reader's attempt is spent on it, and the rest should wait. */
   readonly relay?: string
+  /** The provider refused us and not the reader: its domain should be sent to more slowly. */
+  readonly blocked?: string
 }
 
 export type Judgement = {
@@ -46,8 +48,9 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
           return { state: 'bounced', wait: null, reply: told, trouble: { verdict: 'bounced', ...about }, begun: true }
         case 'letter':
           return { state: 'failed', wait: null, reply: told, trouble: { verdict: 'failed', ...about }, begun: true }
-        case 'wait':
         case 'blocked':
+          return { ...later(given, { reply: told, trouble: { verdict: 'deferred', ...about } }), blocked: told }
+        case 'wait':
           return later(given, { reply: told, trouble: { verdict: 'deferred', ...about } })
       }
     }

@@ -11,24 +11,26 @@ import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
 import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
-import type { Outgoing, Transport } from '../../shared/transport/transport.ts'
 import { type Compose, type ComposeDeps, composeFor } from './compose.ts'
+import type { DomainWatch } from './domain-watch.ts'
 import type { HeldLeases } from './held-leases.ts'
 import { judgeOutcome, judgePoison, type Verdict } from './judge-outcome.ts'
 import type { LettersOf, PreparedLetters } from './prepared-letters.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import type { RetryCurve } from './retry-curve.ts'
+import type { Composed, LetterTransport } from './signing-transport.ts'
 import type { WindowSize } from './window-size.ts'
 
 export type MailerDeps = ComposeDeps & {
   readonly pool: Pool
   readonly log: Log
   readonly wake: Wake
-  readonly transport: Transport
+  readonly transport: LetterTransport
   readonly letters: PreparedLetters
   readonly leases: HeldLeases
   readonly circuit: RelayCircuit
   readonly windowSize: WindowSize
+  readonly watch: DomainWatch
   readonly curve: RetryCurve
   readonly doubt: 'resend' | 'hold'
   readonly chance: () => number
@@ -87,7 +89,7 @@ async function sendWindows(deps: MailerDeps, chunk: HeldChunk, fresh: boolean): 
     const most = deps.windowSize.now()
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const claimedAt = performance.now()
-    const window = await claim(deps.pool, chunk, most)
+    const window = await claim(deps.pool, chunk, { most, window: deps.curve.window })
     if (window.length === 0) return 0
     const { putBack } = await handOver(deps, chunk, letters, window, claimedAt + claimValidity)
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
@@ -115,7 +117,7 @@ async function handOver(
   const tally = { accepted: 0, putBack: 0 }
   await Promise.all(
     window.map(async (claimed) => {
-      const { relay, ...verdict } = await attempt(deps, compose, claimed)
+      const { relay, blocked: _, ...verdict } = await attempt(deps, compose, claimed)
       if (relay !== undefined) deps.circuit.tellTrouble(relay)
       if (!verdict.begun) tally.putBack += 1
       if (verdict.state === 'sent') {
@@ -137,15 +139,27 @@ async function handOver(
 
 /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
 async function attempt(deps: MailerDeps, compose: Compose, claimed: Claimed): Promise<Verdict> {
-  let letter: Outgoing
+  let letter: Composed
   try {
     letter = compose(claimed)
   } catch (err) {
     deps.log.error({ err, subscription: claimed.subscriptionId }, 'a letter could not be made')
     return judgePoison(err)
   }
+  const begun = { at: 0 }
+  const { mayStart } = letter
+  const outcome = await deps.transport.send({
+    ...letter,
+    mayStart: () => {
+      begun.at = performance.now()
+      return mayStart()
+    },
+  })
   const given = { attempt: claimed.attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() }
-  return judgeOutcome(await deps.transport.send(letter), given)
+  const verdict = judgeOutcome(outcome, given)
+  if (outcome.kind === 'accepted' || outcome.kind === 'refused')
+    deps.watch.see({ address: claimed.address, ms: performance.now() - begun.at, blocked: verdict.blocked ?? null })
+  return verdict
 }
 
 /**

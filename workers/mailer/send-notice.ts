@@ -13,15 +13,15 @@ import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
 import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
-import type { Transport } from '../../shared/transport/transport.ts'
 import { judgeOutcome } from './judge-outcome.ts'
 import type { RetryCurve } from './retry-curve.ts'
+import type { LetterTransport } from './signing-transport.ts'
 
 export type NoticeDeps = {
   readonly pool: Pool
   readonly log: Log
   /** Connections of its own, so that a confirmation is never behind bulk. */
-  readonly transport: Transport
+  readonly transport: LetterTransport
   readonly links: LinkKeys
   readonly publicUrl: string
   readonly mailDomain: string
@@ -42,15 +42,18 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     return recordNotice(deps.pool, notice, { state: 'suppressed', wait: null, reply: null, counts: true })
 
   const prepared = await prepare(deps, notice)
+  const reader = {
+    to: notice.address,
+    messageId: `notice-${notice.id}@${deps.mailDomain}`,
+    date: mailDate(deps.now()),
+    token: tokenFor(deps, notice),
+  }
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
-    parts: fillLetter(prepared, {
-      to: notice.address,
-      messageId: `notice-${notice.id}@${deps.mailDomain}`,
-      date: mailDate(deps.now()),
-      token: tokenFor(deps, notice),
-    }),
+    parts: fillLetter(prepared, reader),
     mayStart: () => !deps.stopping(),
+    prepared,
+    reader,
   })
   const verdict = judgeOutcome(outcome, {
     attempt: notice.attempt,

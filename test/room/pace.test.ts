@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { writePace } from '../../shared/delivery/pace.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { givenReaders } from '../given/readers.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { type Engine, openEngine } from '../rig/engine.ts'
+import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+
+let database: TestDatabase
+let inbox: RecordingInbox
+let engine: Engine
+let newsroom: Newsroom
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions, paces')
+  inbox = await openRecordingInbox()
+  engine = openEngine(database.pool, inbox.url, { chunkSize: 20 })
+  newsroom = await givenNewsroom(database.pool)
+  return async () => {
+    await engine.close()
+    await inbox.close()
+  }
+})
+
+const readersAt = (domain: string, count: number) => Array.from({ length: count }, (_, n) => `r${n}@${domain}`)
+const arrivedAt = (domain: string) => inbox.received.filter(({ to }) => to.endsWith(`@${domain}`)).length
+
+async function makeDue(mailing: MailingId): Promise<void> {
+  await database.pool.query(`update deliveries set until = now() where mailing_id = $1 and state = 'deferred'`, [
+    mailing,
+  ])
+  await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailing])
+}
+
+describe('a receiving domain', () => {
+  test('whose provider refuses us is held for everybody, while the others get their letters', async () => {
+    const strict = readersAt('strict.example', 30)
+    await givenReaders(database.pool, newsroom, [...strict, ...readersAt('fine.example', 60)])
+    for (const address of strict) inbox.refuse(address, { code: 421, text: '4.7.0 Too many messages, slow down' })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    await engine.mailer.watch.tell()
+    expect(arrivedAt('fine.example')).toBe(60)
+
+    const { rows } = await database.pool.query(`select domain, reason, held_until > now() as held, detail from paces`)
+    expect(rows).toEqual([
+      { domain: 'strict.example', reason: 'blocked', held: true, detail: '421 4.7.0 Too many messages, slow down' },
+    ])
+    const tried = await countAttempts(mailingId)
+    await makeDue(mailingId)
+    await engine.reconcileAndSend()
+    expect(await countAttempts(mailingId)).toBe(tried)
+
+    // The hold is over and the provider content: at a letter a second, the first ones go out, none is lost.
+    for (const address of strict) inbox.refuse(address, { code: 421, text: '', times: 0 })
+    await database.pool.query(`update paces set held_until = null, rate = 100, filled_at = now() - interval '1 second'`)
+    await makeDue(mailingId)
+    await engine.reconcileAndSend()
+    await makeDue(mailingId)
+    await engine.reconcileAndSend()
+    expect(arrivedAt('strict.example')).toBe(30)
+    expect(arrivedAt('fine.example')).toBe(60)
+  })
+
+  test('that has a pace gets no more than its bucket holds, spread over the seconds to come', async () => {
+    await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 30), ...readersAt('fine.example', 50)])
+    const now = Date.now()
+    await writePace(database.pool, 'slow.example', {
+      rate: 2,
+      heldUntil: 0,
+      holds: 0,
+      reason: 'slow',
+      detail: '',
+      changedAt: now,
+    })
+    await database.pool.query(`update paces set tokens = 2`)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(arrivedAt('fine.example')).toBe(50)
+    expect(arrivedAt('slow.example')).toBeLessThanOrEqual(6)
+
+    const { rows } = await database.pool.query<{ attempt: number; waiting: number; last: number }>(
+      `select max(attempt)::int as attempt, count(*)::int as waiting, extract(epoch from max(until) - now())::float8 as last
+         from deliveries where mailing_id = $1 and state = 'deferred'`,
+      [mailingId],
+    )
+    expect(rows[0]!.waiting).toBe(30 - arrivedAt('slow.example'))
+    // Being put off is no attempt, and the last of a chunk waits for those before it.
+    expect(rows[0]!.attempt).toBe(0)
+    expect(rows[0]!.last).toBeGreaterThan(1)
+  })
+
+  test('that is slow is found out by comparison, and leaves the connections to the others', async () => {
+    await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 40), ...readersAt('fine.example', 40)])
+    inbox.slow.set('slow.example', 600)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    const sending = engine.send(mailingId)
+    const paces = async () => (await database.pool.query(`select domain, reason from paces`)).rows
+    await expect.poll(paces, { timeout: 20_000 }).toEqual([{ domain: 'slow.example', reason: 'slow' }])
+    inbox.slow.clear()
+    await sending
+  })
+})
+
+test('what cannot be sent within the retry window has failed, with the reason', async () => {
+  await givenReaders(database.pool, newsroom, 5)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  await engine.close()
+  engine = openEngine(database.pool, 'smtp://127.0.0.1:1', { chunkSize: 20 })
+  await engine.send(mailingId)
+  await database.pool.query(`update mailings set started_at = now() - interval '3 days' where id = $1`, [mailingId])
+  await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailingId])
+  await engine.close()
+  engine = openEngine(database.pool, inbox.url, { chunkSize: 20 })
+  await engine.reconcileAndSend()
+  const { rows } = await database.pool.query(
+    `select d.state, a.detail, m.state as mailing from deliveries d
+       join attempts a using (mailing_id, subscription_id) join mailings m on m.id = d.mailing_id where d.mailing_id = $1`,
+    [mailingId],
+  )
+  expect(rows).toHaveLength(5)
+  expect(rows[0]).toEqual({
+    state: 'failed',
+    detail: 'The retry window closed before it could be sent.',
+    mailing: 'done',
+  })
+  expect(inbox.received).toEqual([])
+})
+
+async function countAttempts(mailing: MailingId): Promise<number> {
+  const { rows } = await database.pool.query<{ n: number }>(
+    `select count(*)::int as n from attempts where mailing_id = $1`,
+    [mailing],
+  )
+  return rows[0]!.n
+}

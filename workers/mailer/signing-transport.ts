@@ -1,0 +1,79 @@
+import { isAligned } from '../../shared/dkim/alignment.ts'
+import type { DkimIdentity } from '../../shared/dkim/dkim-key.ts'
+import { signLetter } from '../../shared/dkim/sign-letter.ts'
+import { planOf } from '../../shared/dkim/signing-plan.ts'
+import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
+import type { Log } from '../../shared/log/log.ts'
+import type { Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
+
+/** A letter that can still be signed: its bytes, and what they were filled from. */
+export type Composed = Outgoing & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
+
+/** What the mailer sends by; a plain transport will do where letters are not signed. */
+export type LetterTransport = { send(letter: Composed): Promise<Outcome>; close(): Promise<void> }
+
+type Deps = { readonly transport: Transport; readonly log: Log; readonly now: () => Date }
+
+/**
+ * Signs each letter on its way to the transport. A signature costs more than everything else done for a letter, so it
+ * is made late: `most` letters are under way at once, being signed or with the transport, and a letter whose claim has
+ * run out when its turn comes is not signed at all.
+ */
+export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: number): LetterTransport {
+  const turns = openTurns(most)
+  const known = new Set<string>()
+
+  function checkSender({ fromDomain }: { fromDomain: string }): void {
+    if (known.has(fromDomain)) return
+    known.add(fromDomain)
+    if (!isAligned(fromDomain, identity.domain))
+      deps.log.warn(
+        { from: fromDomain, signer: identity.domain },
+        'letters from this domain are signed by another, which DMARC does not count',
+      )
+  }
+
+  async function sendInTurn(letter: Composed): Promise<Outcome> {
+    if (!letter.mayStart()) return { kind: 'not-started' }
+    const { prepared, reader, envelope, parts, mayStart } = letter
+    checkSender(planOf(prepared))
+    const signature = await signLetter(identity, prepared, reader, deps.now())
+    return deps.transport.send({ envelope, parts: [signature, ...parts], mayStart })
+  }
+
+  return {
+    async send(letter) {
+      await turns.take()
+      try {
+        return await sendInTurn(letter)
+      } catch (err) {
+        // Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away.
+        deps.log.error({ err }, 'a letter could not be signed')
+        return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
+      } finally {
+        turns.giveBack()
+      }
+    },
+    close: deps.transport.close,
+  }
+}
+
+/** How many letters to have under way for so many connections: two on each, and enough being signed to feed them. */
+export const underWay = (connections: number) => 2 * connections + 32
+
+function openTurns(most: number): { take(): Promise<void>; giveBack(): void } {
+  const waiting: (() => void)[] = []
+  let taken = 0
+  return {
+    take: () => {
+      if (taken === most) return new Promise((resolve) => waiting.push(resolve))
+      taken += 1
+      return Promise.resolve()
+    },
+    giveBack: () => {
+      const next = waiting.shift()
+      if (next) next()
+      else taken -= 1
+    },
+  }
+}
