@@ -13,6 +13,7 @@ import { cutAudience } from './fan-out/cut-audience.ts'
 import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
+import { openPreparedNotices } from './mailer/prepared-notices.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
 import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
@@ -95,9 +96,11 @@ async function start(): Promise<() => Promise<void>> {
     leases,
     circuit: openRelayCircuit(log),
     watch,
-    windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 2, most: settings.CHUNK_SIZE }),
+    // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
+    windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
+  const noticeSender = { ...shared, transport: prompt, notices: openPreparedNotices(shared) }
   const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE }
 
   const workers = [
@@ -109,7 +112,7 @@ async function start(): Promise<() => Promise<void>> {
       settings.MAILER_CHUNKS,
       log,
     ),
-    openWorker(store, 'notices', ({ noticeId }) => sendNotice({ ...shared, transport: prompt }, noticeId), 4, log),
+    openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 4, log),
   ]
   const timetable = openTimetable({ pool, log }, [
     {

@@ -23,7 +23,9 @@ export async function cutChunks(
           and (s.state = 'active' or s.ended_at > m.accepted_at)
           and (m.kind <> 'withdrawal'
                or exists (select from mailings e
-                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and d.state in ('sent', 'in_doubt', 'claimed')
+                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and (d.state in ('sent', 'in_doubt', 'claimed')
+                                 or exists (select from attempts t where t.mailing_id = e.id and t.subscription_id = s.id
+                                                                     and t.verdict = 'in_doubt'))
                            where e.release_id = m.release_id and e.id < m.id))
         order by s.id
         limit $5::int * $6::int

@@ -11,6 +11,8 @@ export type MachineFigures = {
   /** Chunks whose worker let its lease run out: it died or lost its database. */
   readonly lapsedLeases: number
   readonly oldestDueChunk: WaitingChunk | null
+  /** Since when due chunks wait and no worker is at any chunk at all; `null`: none waits, or somebody is at work. */
+  readonly stalledSince: Date | null
   /** Mailings whose hour has come and whose audience is not yet cut. */
   readonly uncutMailings: number
   readonly oldestUncutSince: Date | null
@@ -19,7 +21,12 @@ export type MachineFigures = {
   readonly oldestNoticeSince: Date | null
 }
 
-/** What is waiting in the whole house, and since when. A paused mailing waits because somebody asked it to. */
+/**
+ * What is waiting in the whole house, and since when. A paused mailing waits because somebody asked it to.
+ *
+ * Whether anybody works is read from the chunks alone: a lease runs as long as a worker lives, and letting a chunk go
+ * leaves the moment in \`next_at\`, except where a letter in it is deferred, whose hour stands there instead.
+ */
 export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigures> {
   const { rows } = await db.query<FiguresRow>(
     `with live as (
@@ -32,6 +39,11 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
         where c.state <> 'done'
      ), oldest as (
        select mailing_id, n, since from unfinished where due order by since, mailing_id, n limit 1
+     ), worked as (
+       select max(case when c.state = 'done' or c.fence > 0 and c.deferred = 0 and c.lease_until is null then c.next_at
+                       else c.lease_until end) as at
+         from chunks c join live l on l.id = c.mailing_id
+        where c.lease_until is not null or c.fence > 0
      ), uncut as (
        select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and due_at <= $1
      ), late as (
@@ -45,6 +57,7 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
             (select mailing_id::text from oldest) as oldest_mailing,
             (select n from oldest) as oldest_n,
             (select since from oldest) as oldest_since,
+            (select greatest(w.at, o.since) from oldest o, worked w where w.at is null or w.at <= $1) as stalled_since,
             (select count(*) from uncut)::float8 as uncut_mailings,
             (select min(due_at) from uncut) as oldest_uncut,
             (select count(*) from late)::float8 as due_notices,
@@ -62,6 +75,7 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
       row.oldest_mailing === null || row.oldest_n === null || row.oldest_since === null
         ? null
         : { mailingId: row.oldest_mailing, n: row.oldest_n, since: row.oldest_since },
+    stalledSince: row.stalled_since,
     uncutMailings: row.uncut_mailings,
     oldestUncutSince: row.oldest_uncut,
     dueNotices: row.due_notices,
@@ -78,6 +92,7 @@ type FiguresRow = {
   oldest_mailing: string | null
   oldest_n: number | null
   oldest_since: Date | null
+  stalled_since: Date | null
   uncut_mailings: number
   oldest_uncut: Date | null
   due_notices: number

@@ -18,13 +18,13 @@ type MailingRow = {
 /** Owes a revision of a release to the subscriptions active now, by the database's clock. */
 export async function insertMailing(
   db: Db,
-  draft: { newsroomId: NewsroomId; kind: MailingKind; releaseId: ReleaseId; revision: number; dueAt: Date },
+  draft: { newsroomId: NewsroomId; kind: MailingKind; releaseId: ReleaseId; revision: number; dueAt: Date | 'now' },
 ): Promise<{ id: MailingId; state: MailingState }> {
   const { rows } = await db.query<{ id: MailingId; state: MailingState }>(
     `insert into mailings (newsroom_id, kind, release_id, revision, state, accepted_at, due_at)
-     values ($1, $2, $3, $4, case when $5::timestamptz > now() then 'embargoed' else 'accepted' end, now(), $5)
+     values ($1, $2, $3, $4, case when $5::timestamptz > now() then 'embargoed' else 'accepted' end, now(), coalesce($5, now()))
      returning id, state`,
-    [draft.newsroomId, draft.kind, draft.releaseId, draft.revision, draft.dueAt],
+    [draft.newsroomId, draft.kind, draft.releaseId, draft.revision, draft.dueAt === 'now' ? null : draft.dueAt],
   )
   return rows[0]!
 }
@@ -110,12 +110,17 @@ export async function moveWalk(
   )
 }
 
-/** Ends a mailing all of whose chunks are done; without an id, every such mailing. */
+/**
+ * Ends a mailing all of whose chunks are done; without an id, every such mailing. `seen` is the row as this statement
+ * found it: where somebody has reopened a chunk meanwhile, the row is another and the chunks looked at are stale.
+ */
 export async function finishMailings(db: Db, id: MailingId | null): Promise<number> {
   const { rowCount } = await db.query(
     `update mailings m set state = 'done', done_at = now()
+       from mailings seen
       where m.state = 'sending' and ($1::bigint is null or m.id = $1)
-        and not exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
+        and not exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')
+        and seen.id = m.id and seen.xmin = m.xmin`,
     [id],
   )
   return rowCount ?? 0

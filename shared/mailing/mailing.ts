@@ -37,7 +37,8 @@ const next: Record<MailingState, readonly MailingState[]> = {
   accepted: ['cutting', 'cancelled', 'superseded'],
   cutting: ['sending', 'cancelled', 'superseded'],
   sending: ['done', 'cancelled', 'superseded'],
-  done: [],
+  // When an operator has letters held in doubt sent again.
+  done: ['sending'],
   cancelled: [],
   superseded: [],
 }

@@ -5,8 +5,10 @@ import { loadCrowd } from '../rig/crowd.ts'
 import { startInstallation } from '../rig/installation.ts'
 import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
 import { startSmtpSink } from '../rig/programs.ts'
+import { knockAtDoors } from './doors.ts'
 import { rateOfNodemailer, rateOfSource } from './peers.ts'
 import { releaseOfSize } from './release-of-size.ts'
+import { sendSmallMailing } from './small-mailing.ts'
 
 /*
  * One release to N readers through the real doors, processes, PostgreSQL and Redis, into Postfix's own sink; and in the
@@ -19,9 +21,19 @@ const program = new Command('bench')
   .option('--size <bytes>', 'bytes of a letter, about', Number, 30_000)
   .option('--workers <k>', 'workers processes; with two sinks they take turns', Number)
   .option('--sinks <n>', 'mail hosts, 1 or 2', Number, 1)
+  .option('--doors', 'knock at the doors meanwhile: sign-ups, one-click opt-outs, releases')
+  .option('--small', 'meanwhile publish to the 200 readers of another newsroom')
   .option('--json', 'one line of JSON')
   .parse()
-const options = program.opts<{ recipients: number; size: number; workers?: number; sinks: number; json?: true }>()
+const options = program.opts<{
+  recipients: number
+  size: number
+  workers?: number
+  sinks: number
+  doors?: true
+  small?: true
+  json?: true
+}>()
 const workersWanted = options.workers ?? options.sinks
 const say = (line: string) => {
   if (!options.json) process.stdout.write(`${line}\n`)
@@ -30,7 +42,7 @@ const say = (line: string) => {
 say(`Starting PostgreSQL, Redis and ${options.sinks} sink(s); loading ${options.recipients} readers …`)
 const installation = await startInstallation(join(import.meta.dirname, '../..'), {
   redis: true,
-  env: { LOG_LEVEL: 'warn' },
+  env: { LOG_LEVEL: 'warn', SIGN_UPS_PER_HOUR: '1000000' },
 })
 const sinks = await Promise.all(Array.from({ length: options.sinks }, startSmtpSink))
 try {
@@ -62,8 +74,11 @@ async function measure() {
   const before = parts()
   const transactionsBefore = await countTransactions()
   const { mailing, answeredAt } = await publish('measured')
+  const knocking = options.doors ? knockAtDoors(installation, options.recipients) : null
   const first = await untilSent(mailing, 1)
+  const small = options.small ? await sendSmallMailing(installation) : undefined
   await untilDone(mailing)
+  const doors = await knocking?.stop()
   const after = parts()
   const transactions = (await countTransactions()) - transactionsBefore
   const span = await spanOf(mailing)
@@ -105,6 +120,8 @@ async function measure() {
     lastLetterMs: Math.round(span.last - answeredAt),
     workerPeakMb: Math.round(workerPeakMb),
     roundTripsPer1000: round(transactions / thousands, 1),
+    ...doors,
+    ...small,
     countedBySinks: sinks.reduce((sum, sink) => sum + sink.count(), 0),
   }
 }
@@ -165,7 +182,7 @@ async function countTransactions(): Promise<number> {
 async function spanOf(mailing: string): Promise<{ first: number; last: number; bytes: number }> {
   const { rows } = await installation.pool.query<{ first: number; last: number; bytes: number; sent: number }>(
     `select extract(epoch from min(at))::float8 * 1000 as first, extract(epoch from max(at))::float8 * 1000 as last,
-            count(*) filter (where state = 'sent')::int as sent,
+            count(*) filter (where state in ('sent', 'opted_out'))::int as sent,
             (select max(length(body)) from renderings where mailing_id = $1) as bytes
        from deliveries where mailing_id = $1`,
     [mailing],
@@ -179,7 +196,7 @@ function round(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }
 
-function tell(result: Record<string, number>): string {
+function tell(result: object): string {
   const widest = Math.max(...Object.keys(result).map((key) => key.length))
   return Object.entries(result)
     .map(([key, value]) => `${key.padEnd(widest + 2)}${value}\n`)

@@ -1,12 +1,8 @@
-import type { Language } from '../../shared/language/language.ts'
 import { fillLetter } from '../../shared/letter/fill.ts'
-import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
-import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
 import type { LinkKeys } from '../../shared/links/token.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Log } from '../../shared/log/log.ts'
-import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
 import type { NoticeId } from '../../shared/notice/notice.ts'
 import { type ClaimedNotice, claimNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
 import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
@@ -14,6 +10,7 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
 import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
 import { judgeOutcome } from './judge-outcome.ts'
+import type { PreparedNotices } from './prepared-notices.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { LetterTransport } from './signing-transport.ts'
 
@@ -23,7 +20,7 @@ export type NoticeDeps = {
   /** Connections of its own, so that a confirmation is never behind bulk. */
   readonly transport: LetterTransport
   readonly links: LinkKeys
-  readonly publicUrl: string
+  readonly notices: PreparedNotices
   readonly mailDomain: string
   readonly curve: RetryCurve
   readonly now: () => Date
@@ -41,7 +38,7 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
   if (!isOfUse(notice))
     return recordNotice(deps.pool, notice, { state: 'suppressed', wait: null, reply: null, counts: true })
 
-  const prepared = await prepare(deps, notice)
+  const prepared = await deps.notices.of(notice.newsroomId, notice.kind, notice.language)
   const reader = {
     to: notice.address,
     messageId: `notice-${notice.id}@${deps.mailDomain}`,
@@ -93,10 +90,3 @@ const tokenFor = (deps: NoticeDeps, notice: ClaimedNotice) =>
         confirmationNumbers({ id: notice.subscriptionId, requestedAt: notice.requestedAt }, deps.now()),
       )
     : sealToken(deps.links, 'unsubscribe', [BigInt(notice.subscriptionId), 0n, 0n])
-
-async function prepare(deps: NoticeDeps, notice: ClaimedNotice): Promise<PreparedLetter> {
-  const newsroom = await findNewsroomById(deps.pool, notice.newsroomId)
-  if (newsroom === null) throw new Error(`notice ${notice.id} has lost its newsroom`)
-  const { publicUrl, mailDomain } = deps
-  return prepareNotice({ kind: notice.kind, newsroom, language: notice.language as Language, publicUrl, mailDomain })
-}

@@ -13,23 +13,23 @@ import { contentOf, saysTheSame, type ToldRelease } from './publish-release.ts'
  */
 export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelease, now: Date): Promise<PublishAnswer> {
   const { release, mailing } = await known(tx, newsroom, told.data.externalId)
-  const content = contentOf(told.data)
-  if (mailing && release.revision > 1 && saysTheSame(release.content, content)) return tellPublisher(release, mailing)
+  const amended: Release = {
+    ...release,
+    // What is public stays public: a later hour would hide what readers already have.
+    publishedAt: isVisible(release, now) ? release.publishedAt : told.publishedAt,
+    zone: told.data.zone,
+    content: contentOf(told.data),
+  }
+  if (mailing && release.revision > 1 && isTheSame(release, amended)) return tellPublisher(release, mailing)
   const { begun } = await supersedeMailings(tx, release.id)
-  return revise(
-    tx,
-    {
-      ...release,
-      revision: release.revision + 1,
-      kind: begun || release.kind === 'correction' ? 'correction' : 'release',
-      // What is public stays public: a later hour would hide what readers already have.
-      publishedAt: isVisible(release, now) ? release.publishedAt : told.publishedAt,
-      zone: told.data.zone,
-      content,
-    },
-    now,
-  )
+  const kind = begun || release.kind === 'correction' ? 'correction' : 'release'
+  return revise(tx, { ...amended, revision: release.revision + 1, kind }, now)
 }
+
+const isTheSame = (known: Release, amended: Release) =>
+  known.zone === amended.zone &&
+  known.publishedAt.getTime() === amended.publishedAt.getTime() &&
+  saysTheSame(known.content, amended.content)
 
 /** Retracts a release: what is unsent stays unsent, and those who have it are told. */
 export async function withdrawRelease(
@@ -47,7 +47,7 @@ async function revise(tx: Db, release: Release, now: Date): Promise<PublishAnswe
   const { id, newsroomId, revision, kind, publishedAt } = release
   await addRevision(tx, release, now)
   // Who has the release hears of its withdrawal at once; that is nobody while it is under embargo.
-  const dueAt = kind === 'withdrawal' ? now : publishedAt
+  const dueAt = kind === 'withdrawal' ? 'now' : publishedAt
   return tellPublisher(release, await insertMailing(tx, { newsroomId, kind, releaseId: id, revision, dueAt }))
 }
 

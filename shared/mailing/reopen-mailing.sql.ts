@@ -1,0 +1,41 @@
+import type { Db } from '../postgres/pool.ts'
+import { canEnter, type MailingId, type MailingState, sendingStates } from './mailing.ts'
+
+/** Keeps the release a mailing carries from being amended until the transaction ends; its newest revision. */
+export async function holdRevision(db: Db, id: MailingId): Promise<number | null> {
+  const { rows } = await db.query<{ revision: number }>(
+    `select r.revision from mailings m join releases r on r.id = m.release_id where m.id = $1 for share of r`,
+    [id],
+  )
+  return rows[0]?.revision ?? null
+}
+
+/** Keeps a mailing in the state it is in until the transaction ends. */
+export async function holdMailing(
+  db: Db,
+  id: MailingId,
+): Promise<{ state: MailingState; revision: number | null } | null> {
+  const { rows } = await db.query<{ state: MailingState; revision: number | null }>(
+    `select state, revision from mailings where id = $1 for no key update`,
+    [id],
+  )
+  return rows[0] ?? null
+}
+
+/** The states in which letters of a mailing may be sent, or sent again. */
+export const reopenStates: readonly MailingState[] = [...new Set([...sendingStates, ...canEnter('sending')])]
+
+/**
+ * Lets a mailing send again. The row is written whatever its state: that is what keeps an ending under way from
+ * overlooking the reopened chunk. Letters are given up a retry window after the start, so a start longer ago than an
+ * hour is told as an hour ago: they get their time.
+ */
+export async function reopenMailing(db: Db, id: MailingId): Promise<void> {
+  await db.query(
+    `update mailings
+        set state = case when state = 'done' then 'sending' else state end, done_at = null,
+            started_at = greatest(started_at, now() - interval '1 hour')
+      where id = $1 and state = any($2)`,
+    [id, reopenStates],
+  )
+}

@@ -1,0 +1,38 @@
+import type { Language } from '../../shared/language/language.ts'
+import type { PreparedLetter } from '../../shared/letter/letter.ts'
+import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
+import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
+import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
+import type { NoticeKind } from '../../shared/notice/notice.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+
+export type PreparedNotices = {
+  of(newsroom: NewsroomId, kind: NoticeKind, language: Language): Promise<PreparedLetter>
+}
+
+type Deps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDomain: string }
+
+/** A newsroom's new words or looks are in its notices after so long, in milliseconds. */
+const freshness = 30_000
+
+/** Notices differ by newsroom, kind and language only; compiling MJML for each sign-up would cost 15 ms of a core. */
+export function openPreparedNotices(deps: Deps): PreparedNotices {
+  const known = new Map<string, { readonly letter: Promise<PreparedLetter>; readonly until: number }>()
+  return {
+    of: (newsroom, kind, language) => {
+      const key = `${newsroom} ${kind} ${language}`
+      const found = known.get(key)
+      if (found && performance.now() < found.until) return found.letter
+      const letter = prepare(deps, newsroom, kind, language)
+      known.set(key, { letter, until: performance.now() + freshness })
+      letter.catch(() => known.delete(key))
+      return letter
+    },
+  }
+}
+
+async function prepare(deps: Deps, id: NewsroomId, kind: NoticeKind, language: Language): Promise<PreparedLetter> {
+  const newsroom = await findNewsroomById(deps.pool, id)
+  if (newsroom === null) throw new Error(`newsroom ${id} is not there, and has notices to send`)
+  return prepareNotice({ kind, newsroom, language, publicUrl: deps.publicUrl, mailDomain: deps.mailDomain })
+}
