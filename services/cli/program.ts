@@ -1,7 +1,9 @@
 import { Command } from 'commander'
 import type { CliDeps } from './cli-deps.ts'
 import { addDemoCommand } from './demo.ts'
+import { addDkimCommands } from './dkim-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
+import { addMailingCommands } from './mailing-commands.ts'
 import { type ExitCode, exitCodes, mistakeOf } from './mistake.ts'
 import { addNewsroomCommands } from './newsroom-commands.ts'
 import { addPublishCommand } from './publish.ts'
@@ -50,6 +52,8 @@ function programOf(deps: CliDeps, wantsJson: boolean): Command {
   addKeyCommands(program, deps)
   addPublishCommand(program, deps)
   addSubscriberCommands(program, deps)
+  addMailingCommands(program, deps)
+  addDkimCommands(program, deps)
   addDemoCommand(program, deps)
   return program
 }

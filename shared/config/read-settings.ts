@@ -19,10 +19,14 @@ export class SettingsFault extends Error {
   }
 }
 
-/** Reads the named settings, or throws one `SettingsFault` telling every mistake at once. */
+/**
+ * Reads the named settings, or throws one `SettingsFault` telling every mistake at once. `between` tells what is wrong
+ * with settings taken together; it is asked even when one of them could not be read and is missing.
+ */
 export function readSettings<Name extends SettingName>(
   env: Readonly<Record<string, string | undefined>>,
   names: readonly Name[],
+  between: (found: Partial<Settings<Name>>) => readonly string[] = () => [],
 ): Settings<Name> {
   const faults: string[] = []
   const values: Record<string, unknown> = {}
@@ -38,6 +42,7 @@ export function readSettings<Name extends SettingName>(
     if ('fault' in read) faults.push(`${name} ${read.fault}`)
     else values[name] = read.value
   }
+  faults.push(...between(values as Partial<Settings<Name>>))
   if (faults.length > 0) throw new SettingsFault(faults)
   return values as Settings<Name>
 }
@@ -47,7 +52,7 @@ type Read = { value: unknown } | { fault: string }
 function readOne(row: SettingRow, text: string): Read {
   switch (row.kind) {
     case 'url':
-      return readUrl(text, row.schemes ?? [])
+      return row.many ? readUrls(text, row.schemes ?? []) : readUrl(text, row.schemes ?? [])
     case 'port':
       return readNumber(text, 0, 65_535, 'port')
     case 'count':
@@ -68,9 +73,22 @@ function readOne(row: SettingRow, text: string): Read {
     case 'addresses':
       return readAddresses(text)
     case 'folder':
+    case 'file':
     case 'text':
       return { value: text }
   }
+}
+
+/** Several addresses parted by commas, all of one scheme; a comma before anything but a scheme belongs to a password. */
+function readUrls(text: string, schemes: readonly string[]): Read {
+  const urls = text.split(/,\s*(?=[a-z]+:\/\/)/).map((one) => readUrl(one.trim(), schemes))
+  const wrong = urls.findIndex((read) => 'fault' in read)
+  if (wrong !== -1 && urls.length === 1) return urls[0]!
+  if (wrong !== -1) return { fault: `(address ${wrong + 1}) ${(urls[wrong] as { fault: string }).fault}` }
+  const values = urls.map((read) => (read as { value: string }).value)
+  return new Set(values.map((value) => value.split(':')[0])).size === 1
+    ? { value: values.join(',') }
+    : { fault: `must name all its addresses with one scheme, ${schemes.join(' or ')}.` }
 }
 
 function readUrl(text: string, schemes: readonly string[]): Read {

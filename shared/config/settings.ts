@@ -11,6 +11,7 @@ export type SettingKind =
   | 'count'
   | 'seconds'
   | 'folder'
+  | 'file'
   | 'choice'
   | 'addresses'
 
@@ -23,6 +24,8 @@ export type SettingRow = {
   readonly reason: string
   /** Schemes a `url` may have. */
   readonly schemes?: readonly string[]
+  /** Whether it may name several, parted by commas. */
+  readonly many?: true
   readonly choices?: readonly string[]
   /** Bounds of a number; for a secret, of its length. */
   readonly least?: number
@@ -40,8 +43,10 @@ export const settingTable = {
   REDIS_URL: {
     kind: 'url',
     schemes: ['redis', 'rediss'],
+    many: true,
     default: null,
-    reason: 'Redis or Valkey for the queues, with `noeviction` and AOF. Not set: the queues live in PostgreSQL.',
+    reason:
+      'Redis or Valkey for the queues, with `noeviction` and AOF; of a cluster several nodes, parted by commas. Not set: the queues live in PostgreSQL.',
   },
   SMTP_URL: {
     kind: 'url',
@@ -104,6 +109,32 @@ export const settingTable = {
     kind: 'text',
     default: null,
     reason: 'The domain in Message-IDs, List-Ids and bounce addresses. Not set: the host of PUBLIC_URL.',
+  },
+  DKIM_DOMAIN: {
+    kind: 'text',
+    default: null,
+    reason:
+      'The domain that signs letters (DKIM `d=`): that of the newsrooms’ senders. Not set: Pressebud does not sign, and the mail host should.',
+  },
+  DKIM_SELECTOR: {
+    kind: 'text',
+    default: null,
+    reason: 'The name the RSA key is published under in DNS.',
+  },
+  DKIM_RSA_KEY_FILE: {
+    kind: 'file',
+    default: null,
+    reason: 'The RSA private key in PEM, 2048 bits; readable by the workers alone.',
+  },
+  DKIM_ED25519_SELECTOR: {
+    kind: 'text',
+    default: null,
+    reason: 'The name of an Ed25519 key, for a second signature beside the first (RFC 8463). Not set: one signature.',
+  },
+  DKIM_ED25519_KEY_FILE: {
+    kind: 'file',
+    default: null,
+    reason: 'The Ed25519 private key in PEM.',
   },
   SMTP_CONNECTIONS: {
     kind: 'count',
