@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import plugin from 'fastify-plugin'
 import { ReleaseWebhook } from './publisher/release-payload.ts'
+import { Problem } from './refusal-replies.ts'
 
 /** OpenAPI 3.1 at `/openapi.json`, made from the routes' own schemas, and pages of it at `/docs/`. */
 export const apiDocs = (publicUrl: string) =>
@@ -34,15 +35,35 @@ export const apiDocs = (publicUrl: string) =>
         },
       },
       transform: ({ schema, url }) => ({
-        // The publisher's body is read as raw bytes for its signature, so its schema stands here and not on the route.
-        schema: url === '/webhooks/newsrooms/:slug/releases' ? { ...schema, body: ReleaseWebhook } : schema,
+        schema: {
+          ...schema,
+          // The publisher's body is read as raw bytes for its signature, so its schema stands here and not on the route.
+          ...(url === '/webhooks/newsrooms/:slug/releases' ? { body: ReleaseWebhook } : {}),
+          response: { ...(schema?.response as object), default: anyOtherRefusal },
+        },
         url,
       }),
     })
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      staticCSP: true,
+      staticCSP: contentPolicy,
       uiConfig: { docExpansion: 'list', validatorUrl: null },
     })
     app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   })
+
+const anyOtherRefusal = {
+  description: 'Any other refusal: a method, a body or a size no door takes, or a fault of ours',
+  content: { 'application/problem+json': { schema: Problem } },
+}
+
+// The pages bring their own script and style, and their examples hold pictures as data. The one style written in an
+// element, on a box that takes no room, is let in by its hash.
+const contentPolicy = [
+  "default-src 'self'",
+  "style-src 'self' 'unsafe-hashes' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='",
+  "img-src 'self' data:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ')

@@ -3,15 +3,18 @@ import formbody from '@fastify/formbody'
 import multipart from '@fastify/multipart'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { nanoid } from 'nanoid'
+import { problemOf } from '../../shared/refusal/problem.ts'
 import { Refusal } from '../../shared/refusal/refusal.ts'
 import { apiDocs } from './api-docs.ts'
 import { filesDoor } from './files-door.ts'
 import { healthDoors } from './health.ts'
 import { watchPaths } from './known-paths.ts'
 import { type PublisherDeps, publisherDoors } from './publisher/publisher-doors.ts'
+import { sendMissing } from './reader/missing-page.ts'
+import { prefersPage } from './reader/prefers-page.ts'
 import type { ReaderDeps } from './reader/reader-deps.ts'
 import { readerDoors } from './reader/reader-doors.ts'
-import { asRefusal, problemOf, refuseWithProblems, sendProblem } from './refusal-replies.ts'
+import { asRefusal, refuseWithProblems, sendProblem } from './refusal-replies.ts'
 import { logRequests } from './request-log.ts'
 
 export type ApiDeps = {
@@ -54,7 +57,11 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   refuseWithProblems(app)
   app.setNotFoundHandler((request, reply) => {
     const allowed = paths.methodsOf(request.url.split('?')[0]!)
-    if (allowed.length === 0) return sendProblem(request, reply, new Refusal('NOT_FOUND'))
+    // A door that takes the method may still find nothing behind it: a file that is not there.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      if (prefersPage(request)) return sendMissing(request, reply, deps.reader)
+      return sendProblem(request, reply, new Refusal('NOT_FOUND'))
+    }
     return sendProblem(request, reply.header('allow', allowed.join(', ')), new Refusal('METHOD_NOT_ALLOWED'))
   })
 

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
-import { type Fault, Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
+import { problemOf } from '../../shared/refusal/problem.ts'
+import { Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
 
 /** RFC 9457: what every refusal looks like to a program. */
 export const Problem = Type.Object(
@@ -45,6 +46,7 @@ export function asRefusal(error: unknown): Refusal | null {
   const byCode = fault.code === undefined ? undefined : frameworkCodes[fault.code]
   if (byCode) return new Refusal(byCode)
   if (isDatabaseAway(fault)) return new Refusal('TOO_BUSY')
+  if (isBrokenForm(fault)) return new Refusal('BODY_NOT_READABLE')
   switch (fault.statusCode) {
     case 400:
       return new Refusal('REQUEST_NOT_VALID')
@@ -81,31 +83,20 @@ export function refuseWithProblems(app: FastifyInstance): void {
   })
 }
 
-/** The body of a problem. `instance` names the request as the log does, never its address: that may hold a token. */
-export function problemOf(code: RefusalCode, requestId: string, faults: readonly Fault[] = []): object {
-  const [status, sentence] = refusals[code]
-  return {
-    type: `urn:pressebud:refusal:${code.toLowerCase().replaceAll('_', '-')}`,
-    title: sentence,
-    status,
-    detail:
-      faults.length === 0
-        ? sentence
-        : faults.map(({ pointer, detail }) => `${pointer || '(body)'}: ${detail}`).join(' '),
-    instance: `urn:pressebud:request:${requestId}`,
-    ...(faults.length === 0 ? {} : { errors: faults }),
-  }
-}
-
 const frameworkCodes: Readonly<Record<string, RefusalCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'BODY_NOT_READABLE',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'BODY_NOT_JSON',
   FST_ERR_CTP_INVALID_JSON_BODY: 'BODY_NOT_JSON',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'REQUEST_NOT_VALID',
+  FST_INVALID_JSON_FIELD_ERROR: 'BODY_NOT_READABLE',
 }
 
 // Connection refused, reset or timed out, and PostgreSQL's classes 08 (connection), 53 (resources), 57 (operator).
 const isDatabaseAway = (error: { code?: unknown; message?: unknown }) =>
   (typeof error.code === 'string' && /^(ECONN|ETIMEDOUT|EPIPE|08|53|57P)/.test(error.code)) ||
   /timeout exceeded when trying to connect|Connection terminated|Query read timeout/.test(String(error.message))
+
+// The parser of multipart forms throws errors that have nothing but a message.
+const isBrokenForm = ({ code, message }: { code?: unknown; message?: unknown }) =>
+  code === undefined && /^Multipart: |unexpected end of multipart data$/i.test(String(message))

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { uuidv7 } from 'uuidv7'
 import { isLanguage, type Language, languages } from '../../shared/language/language.ts'
 import { type Newsroom, type NewsroomId, newsroomFaults } from '../../shared/newsroom/newsroom.ts'
-import { parseAddress } from '../../shared/subscriber/address.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 
 /** What the options of `newsroom create` say; `file` names a JSON file in the form of a newsroom. */
@@ -102,8 +101,6 @@ function aboutOf(value: unknown): Newsroom['about'] {
 
 function moreFaults(newsroom: Newsroom): string[] {
   const faults: string[] = []
-  for (const address of [newsroom.senderAddress, newsroom.replyTo])
-    if (address !== null && !parseAddress(address)) faults.push(`“${address}” is not an email address.`)
   for (const url of [newsroom.website, newsroom.logoUrl])
     if (url !== null && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
       faults.push(`“${url}” is not a web address.`)

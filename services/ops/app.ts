@@ -1,5 +1,6 @@
 import formbody from '@fastify/formbody'
 import { type FastifyInstance, fastify } from 'fastify'
+import { nanoid } from 'nanoid'
 import { serveAssets } from './assets/assets.ts'
 import { guardDesk } from './login/guard.ts'
 import { loginDoor } from './login/login-page.ts'
@@ -25,6 +26,7 @@ export type { BoardQueue, MailingActions, OpsDeps } from './ops-deps.ts'
 export async function buildOpsApp(deps: OpsDeps): Promise<FastifyInstance> {
   const app = fastify({
     logger: false,
+    genReqId: () => nanoid(12),
     bodyLimit: 256 * 1024,
     // A slow visitor may not hold a connection for ever; the desk has no long answers.
     requestTimeout: 30_000,

@@ -1,5 +1,6 @@
 import { hkdfSync } from 'node:crypto'
 import { readSettings } from '../../shared/config/read-settings.ts'
+import { settleDoubts } from '../../shared/delivery/settle-doubt.sql.ts'
 import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
 import { openLog } from '../../shared/log/log.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
@@ -45,6 +46,7 @@ await runProcess({
         pause: (id) => setPaused(pool, id as MailingId, true),
         resume: (id) => setPaused(pool, id as MailingId, false),
         cancel: (id) => cancelMailing(pool, id as MailingId),
+        settle: (id, as) => settleDoubts(pool, id as MailingId, as),
       },
     })
     const address = await app.listen({ host: settings.OPS_HOST, port: settings.OPS_PORT })

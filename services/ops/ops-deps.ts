@@ -1,4 +1,5 @@
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import type { Settled, Settlement } from '../../shared/delivery/settle-doubt.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 
@@ -10,6 +11,8 @@ export type MailingActions = {
   pause(id: string): Promise<boolean>
   resume(id: string): Promise<boolean>
   cancel(id: string): Promise<boolean>
+  /** What becomes of letters held in doubt. */
+  settle(id: string, as: Settlement): Promise<Settled | 'unknown' | 'over'>
 }
 
 export type OpsDeps = {

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { problemOf } from '../../shared/refusal/problem.ts'
 import { Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
 import type { OpsDeps } from './ops-deps.ts'
 import { renderPage } from './pages/pages.ts'
@@ -11,7 +12,7 @@ export function refusalReplies(app: FastifyInstance, deps: Pick<OpsDeps, 'log'>)
     const code = codeOf(error)
     // A fault is ours to mend; what a visitor did wrong is in the request's own line already.
     if (refusals[code][0] >= 500)
-      deps.log.error({ err: error, route: request.routeOptions.url ?? null }, 'request failed')
+      deps.log.error({ reqId: request.id, err: error, route: request.routeOptions.url ?? null }, 'request failed')
     return answerRefusal(request, reply, code)
   })
 }
@@ -25,11 +26,8 @@ export function answerRefusal(request: FastifyRequest, reply: FastifyReply, code
 }
 
 export function sendProblem(reply: FastifyReply, code: RefusalCode): FastifyReply {
-  const [status, detail] = refusals[code]
-  return reply
-    .code(status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ type: `/refusals/${code}`, title: detail, status, detail }))
+  const problem = problemOf(code, reply.request.id)
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem))
 }
 
 /** Addresses no router can read never reach the guard; they get the plainest answer there is. */

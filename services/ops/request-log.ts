@@ -6,6 +6,7 @@ export function logRequests(app: FastifyInstance, deps: Pick<OpsDeps, 'log'>): v
   app.addHook('onResponse', async (request, reply) => {
     deps.log.info(
       {
+        reqId: request.id,
         method: request.method,
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,

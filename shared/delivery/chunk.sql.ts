@@ -52,7 +52,12 @@ export async function cutChunks(
 
 export type Lease = { readonly chunk: HeldChunk; readonly fresh: boolean }
 
-/** Takes a chunk that is due and in nobody's hands. `fresh`: its deliveries are not written yet. */
+/**
+ * Takes a chunk that is due and in nobody's hands. `fresh`: its deliveries are not written yet.
+ *
+ * While the database is away nobody can renew a lease, and its holder has outcomes to record. So a lease lapses no
+ * sooner than a lease's time after the server's start: else every restart would put whole windows in doubt.
+ */
 export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<Lease | null> {
   const { rows } = await db.query<{ fence: string; state: string }>({
     name: 'lease-chunk',
@@ -60,8 +65,9 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<L
         set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
-        and c.state <> 'done' and c.next_at <= now() and (c.lease_until is null or c.lease_until < now())
-        and not m.paused
+        and c.state <> 'done' and c.next_at <= now() and not m.paused
+        and (c.lease_until is null
+             or (c.lease_until < now() and pg_postmaster_start_time() < now() - $3 * interval '1 second'))
      returning c.fence, c.state`,
     values: [mailingId, n, chunkLease],
   })
@@ -125,10 +131,12 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('done') and not m.paused
-        and c.state <> 'done' and c.next_at <= now() and (c.lease_until is null or c.lease_until < now())
+        and c.state <> 'done' and c.next_at <= now()
+        and (c.lease_until is null
+             or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))
       order by c.rank, c.mailing_id
       limit $1`,
-    [most],
+    [most, chunkLease],
   )
   return rows.map((row) => ({ mailingId: row.mailing_id, n: row.n, rank: row.rank, fence: row.fence }))
 }

@@ -53,7 +53,7 @@ export function noticeText(view: NoticeView): Piece[] {
 const ruler = '-'.repeat(40)
 
 function pictureText({ words }: ReleaseView, { url, alt, caption, credit }: PictureView): string {
-  const lines = [alt && words('picture', { alt }), caption, credit && words('photo', { credit })]
+  const lines = [alt && words('picture', { alt }), caption, credit && words('credit', { credit })]
   return [...lines.filter((line) => line !== '').map(wrapped), url].join('\n')
 }
 

@@ -40,10 +40,10 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
      ), oldest as (
        select mailing_id, n, since from unfinished where due order by since, mailing_id, n limit 1
      ), worked as (
-       select max(case when c.state = 'done' or c.fence > 0 and c.deferred = 0 and c.lease_until is null then c.next_at
-                       else c.lease_until end) as at
+       select greatest(max(case when c.state = 'done' or (c.fence > 0 and c.deferred = 0 and c.lease_until is null)
+                                then c.next_at else c.lease_until end),
+                       (select max(done_at) from mailings)) as at
          from chunks c join live l on l.id = c.mailing_id
-        where c.lease_until is not null or c.fence > 0
      ), uncut as (
        select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and due_at <= $1
      ), late as (

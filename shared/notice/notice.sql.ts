@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 import type { NoticeId, NoticeKind } from './notice.ts'
 
@@ -6,8 +7,9 @@ import type { NoticeId, NoticeKind } from './notice.ts'
  * Owes a reader a notice, unless the address gets no mail or had one of this kind within 24 hours: whoever types other
  * people's addresses can make us write to each once a day and no more. An address that bounced is asked again, because
  * its owner's confirmation is what clears it. A letter that has since been confirmed does not count, so that a reader
- * who follows, leaves and changes their mind the same day is not left waiting. The caller holds the subscription's row,
- * so two requests cannot both find nothing.
+ * who follows, leaves and changes their mind the same day is not left waiting. An address is known by its hash, so that
+ * one deleted at its owner's wish is not written to anew the same day. The caller holds the subscription's row, so two
+ * requests cannot both find nothing.
  */
 export async function oweNotice(
   db: Db,
@@ -22,8 +24,11 @@ export async function oweNotice(
       where held.id = $3
         and not exists (select from suppressions barred
                          where barred.address_hash = reader.address_hash and barred.reason <> 'bounced')
-        and not exists (select from notices earlier
-                         where earlier.subscription_id = held.id
+        and not exists (select from subscribers same
+                         join subscriptions asked on asked.subscriber_id = same.id
+                         join notices earlier on earlier.subscription_id = asked.id
+                         where same.address_hash = reader.address_hash
+                           and asked.newsroom_id = held.newsroom_id
                            and earlier.kind = $2
                            and earlier.created_at > $4::timestamptz - interval '24 hours'
                            and (earlier.kind <> 'confirmation'
@@ -32,4 +37,14 @@ export async function oweNotice(
     [notice.id, notice.kind, notice.subscriptionId, now],
   )
   return rowCount === 1
+}
+
+/** Forgets what mail hosts answered to a reader's notices: many repeat the address. */
+export async function forgetReplies(db: Db, subscriber: SubscriberId): Promise<void> {
+  await db.query(
+    `update notices n set reply = null
+       from subscriptions s
+      where s.subscriber_id = $1 and n.subscription_id = s.id and n.reply is not null`,
+    [subscriber],
+  )
 }

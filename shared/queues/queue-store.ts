@@ -58,7 +58,12 @@ export function openWorker<Name extends QueueName>(
   concurrency: number,
   log: Log,
 ): { close: () => Promise<void> } {
-  const processor: Processor<Payloads[Name], void> = async (job) => act(job.data)
+  const underWay = new Set<Promise<void>>()
+  const processor: Processor<Payloads[Name], void> = async (job) => {
+    const work = act(job.data)
+    underWay.add(work)
+    await work.finally(() => underWay.delete(work))
+  }
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency,
     lockDuration: 30_000,
@@ -82,7 +87,11 @@ export function openWorker<Name extends QueueName>(
   worker.on('error', tellTrouble(log, name))
   return {
     close: async () => {
-      await worker.close()
+      // Left to itself BullMQ waits for a Redis that is away, for as long as that takes; all we wait for is our own work.
+      const isAway = connection.status !== 'ready'
+      const goesAway = new Promise((resolve) => connection.once('close', resolve))
+      await Promise.race([worker.close(isAway), goesAway])
+      await Promise.allSettled(underWay)
       connection.disconnect()
     },
   }
@@ -98,14 +107,25 @@ const postgresOptions = (store: QueueStore) => ({
 
 type Patience = { maxRetriesPerRequest: number | null; enableOfflineQueue: boolean; commandTimeout?: number }
 
-/** One node, or a cluster where REDIS_URL names several, parted by commas. */
+/** One node, or a cluster where REDIS_URL names several, parted by commas; the others are found by asking these. */
 function openRedis(url: string, patience: Patience): Redis | Cluster {
-  const nodes = url.split(',')
+  const nodes = url.split(/,(?=rediss?:)/)
   const retryStrategy = (times: number) => Math.min(200 * times, 2_000)
   if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy })
   const { enableOfflineQueue, ...redisOptions } = patience
-  return new Cluster(nodes, { redisOptions, enableOfflineQueue, clusterRetryStrategy: retryStrategy })
+  return new Cluster(nodes, {
+    redisOptions: { ...redisOptions, ...loginOf(new URL(nodes[0]!)) },
+    enableOfflineQueue,
+    clusterRetryStrategy: retryStrategy,
+  })
 }
+
+/** A node that was found is known by host and port alone: what else its address would say is that of the first. */
+const loginOf = ({ username, password, protocol }: URL) => ({
+  ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+  ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  ...(protocol === 'rediss:' ? { tls: {} } : {}),
+})
 
 // A store that is away says so with every attempt to reach it; one line in five seconds tells as much.
 function tellTrouble(log: Log, queue: QueueName): (error: Error) => void {

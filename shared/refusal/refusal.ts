@@ -21,7 +21,6 @@ export const refusals = {
   SIGNATURE_NOT_VALID: [401, 'The signature or its time is missing, wrong or too old.'],
   WEBHOOK_ID_REUSED: [409, 'This webhook-id came before with another body.'],
   RELEASE_ALREADY_PUBLISHED: [409, 'A release with this externalId was published before, with other content.'],
-  LANGUAGES_NOT_OFFERED: [422, 'The release is in no language this newsroom writes in.'],
   TOO_MANY_REQUESTS: [429, 'Too many requests; wait as long as Retry-After says.'],
   LOGIN_NEEDED: [401, 'Log in first.'],
   PASSWORD_WRONG: [401, 'That is not the password.'],

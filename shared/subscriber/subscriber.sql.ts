@@ -16,3 +16,23 @@ export async function rememberSubscriber(db: Db, address: Address, hash: Buffer,
   )
   return rows[0]!.id
 }
+
+/** Keeps a subscriber from changing until the transaction ends. Taken before its subscriptions, as a sign-up does. */
+export async function lockSubscriber(db: Db, id: SubscriberId): Promise<void> {
+  await db.query('select from subscribers where id = $1 for update', [id])
+}
+
+/**
+ * Deletes the address of a subscriber who follows nothing and waits for nothing. The hash stays, so that a suppression
+ * still holds and an import does not bring back who left.
+ */
+export async function forgetAddress(db: Db, id: SubscriberId): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update subscribers r
+        set address = null, address_key = null
+      where r.id = $1 and r.address is not null
+        and not exists (select from subscriptions s where s.subscriber_id = r.id and s.state in ('pending', 'active'))`,
+    [id],
+  )
+  return rowCount === 1
+}

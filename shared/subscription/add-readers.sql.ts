@@ -6,7 +6,7 @@ import { inTransaction } from '../postgres/transaction.ts'
 import { addSubscribers, type NewSubscriber } from '../subscriber/add-subscribers.sql.ts'
 import { parseAddress } from '../subscriber/address.ts'
 import { hashAddress } from '../subscriber/address-hash.ts'
-import { addSubscriptions, countStanding } from './add-subscriptions.sql.ts'
+import { addSubscriptions, countStanding, whoLeftUnnamed } from './add-subscriptions.sql.ts'
 
 export type AddReadersDeps = { readonly pool: Pool; readonly hashKey: Buffer; readonly now: () => Date }
 
@@ -82,20 +82,24 @@ const batchSize = 1_000
 async function addBatch(
   deps: AddReadersDeps,
   plan: Import,
-  readers: readonly NewSubscriber[],
+  wished: readonly NewSubscriber[],
   tally: ImportTally,
 ): Promise<void> {
-  const keys = readers.map((reader) => reader.addressKey)
-  const { added, standing } = await inTransaction(deps.pool, async (tx) => {
+  const hashes = wished.map((reader) => reader.addressHash)
+  const { added, standing, leftUnnamed } = await inTransaction(deps.pool, async (tx) => {
+    const unnamed = await whoLeftUnnamed(tx, plan.newsroom.id, hashes)
+    const readers = wished.filter((reader) => !unnamed.has(reader.addressHash.toString('hex')))
+    const keys = readers.map((reader) => reader.addressKey)
     await addSubscribers(tx, readers, deps.now())
     const added = await addSubscriptions(tx, plan.newsroom.id, keys, plan.language)
     const consent = { newsroom: plan.newsroom.id, language: plan.language, source: plan.source }
     await logImport(tx, consent, added, deps.now())
-    return { added: added.length, standing: await countStanding(tx, plan.newsroom.id, readers) }
+    const leftUnnamed = wished.length - readers.length
+    return { added: added.length, leftUnnamed, standing: await countStanding(tx, plan.newsroom.id, readers) }
   })
   tally.added += added
   tally.alreadyFollowing += standing.active - added
   tally.awaitingConfirmation += standing.pending
-  tally.left += standing.ended
+  tally.left += standing.ended + leftUnnamed
   tally.suppressed += standing.suppressed
 }

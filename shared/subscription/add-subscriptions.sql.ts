@@ -31,6 +31,22 @@ export async function addSubscriptions(
   return rows
 }
 
+/** Which of these left the newsroom and had their address deleted: a row without one, known by its hash. */
+export async function whoLeftUnnamed(
+  db: Db,
+  newsroom: NewsroomId,
+  addressHashes: readonly Buffer[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ hash: string }>(
+    `select distinct encode(r.address_hash, 'hex') as hash
+       from subscribers r
+       join subscriptions u on u.subscriber_id = r.id
+      where r.address_hash = any($2) and r.address is null and u.newsroom_id = $1 and u.state = 'ended'`,
+    [newsroom, addressHashes],
+  )
+  return new Set(rows.map(({ hash }) => hash))
+}
+
 /** How some addresses stand with a newsroom. `suppressed` comes first: it decides whatever else is written. */
 export type Standing = {
   readonly suppressed: number

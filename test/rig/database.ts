@@ -25,6 +25,22 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   }
 }
 
+/** All there is in a database, as text: what is deleted must not be in it. */
+export async function everyRow(pool: Pool): Promise<string> {
+  const tables = await pool.query<{ name: string }>(
+    `select quote_ident(table_schema) || '.' || quote_ident(table_name) as name
+       from information_schema.tables
+      where table_type = 'BASE TABLE' and table_schema not in ('pg_catalog', 'information_schema')
+      order by 1`,
+  )
+  const texts: string[] = []
+  for (const { name } of tables.rows) {
+    const { rows } = await pool.query<{ row: string }>(`select t::text as row from ${name} t order by 1`)
+    texts.push(`${name}:`, ...rows.map(({ row }) => row))
+  }
+  return texts.join('\n')
+}
+
 async function runOn(url: URL, statement: string): Promise<void> {
   const client = new pg.Client({ connectionString: url.href })
   await client.connect()

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -22,21 +22,29 @@ export type Installation = {
   readonly database: EmbeddedPostgres
   readonly api: string
   readonly newsroom: { readonly id: string; readonly slug: string; readonly secret: string }
-  startApi(): Promise<ChildProcess>
+  startApi(env?: Record<string, string>): Promise<ChildProcess>
   /** A workers process, handing over to this mail host. */
   startWorkers(smtpUrl: string, env?: Record<string, string>): Promise<ChildProcess>
   publish(webhookId: string, body: string): Promise<{ status: number; answer: { mailing?: { id: string } } }>
-  close(): Promise<void>
+  /** `keep`: the folder with the logs stays. */
+  close(keep?: boolean): Promise<void>
 }
 
-type Wishes = { readonly redis: boolean; readonly env?: Record<string, string>; readonly databaseUrl?: string }
+type Wishes = {
+  readonly redis: boolean
+  readonly env?: Record<string, string>
+  /** A database there is, in place of a server of its own. */
+  readonly database?: EmbeddedPostgres
+}
 
 /** A whole installation of real processes, as production runs it, on free ports of this machine. */
 export async function startInstallation(entries: string, wishes: Wishes): Promise<Installation> {
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-installation-'))
+  // The database server runs as another user when we are root, and should live here all the same.
+  chmodSync(folder, 0o711)
   mkdirSync(join(folder, 'redis'))
   const log = pino({ level: 'silent' })
-  const database = await startEmbeddedPostgres({ dataDir: folder, log })
+  const database = wishes.database ?? (await startEmbeddedPostgres({ dataDir: folder, log }))
   await migrate(database.url, log)
   const pool = openPool({ url: database.url, name: 'rig', most: 5, onError: () => {} })
   const redis = wishes.redis ? await startRedis(join(folder, 'redis')) : null
@@ -90,8 +98,8 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
     database,
     api,
     newsroom: { id: newsroom.id, slug: newsroom.slug, secret },
-    startApi: async () => {
-      const child = await start('api', 'services/api/main.js', {})
+    startApi: async (more = {}) => {
+      const child = await start('api', 'services/api/main.js', more)
       await untilListening(port)
       return child
     },
@@ -104,12 +112,12 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
       })
       return { status: response.status, answer: (await response.json()) as { mailing?: { id: string } } }
     },
-    close: async () => {
+    close: async (keep = false) => {
       await Promise.all([...children].map((child) => endProgram(child)))
       await pool.end()
       await redis?.close()
       await database.stop()
-      rmSync(folder, { recursive: true, force: true })
+      if (!keep) rmSync(folder, { recursive: true, force: true })
     },
   }
 }

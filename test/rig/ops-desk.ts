@@ -35,7 +35,12 @@ export async function openDesk(pool: Pool, more: Partial<OpsDeps> = {}): Promise
     sessionKey: randomBytes(32),
     secureCookies: false,
     boards: [],
-    actions: { pause: act('pause'), resume: act('resume'), cancel: act('cancel') },
+    actions: {
+      pause: act('pause'),
+      resume: act('resume'),
+      cancel: act('cancel'),
+      settle: async (id, as) => ((await act(`settle ${as}`)(id)) ? { letters: 1, left: 0 } : 'over'),
+    },
     ...more,
   })
   const desk: Desk = {

@@ -25,6 +25,10 @@ export function treeCpuSeconds(pid: number): number {
 /** The process that started this one. */
 export const parentOf = (pid: number): number => statOf(pid)?.parent ?? 0
 
+/** All living processes that descend from this one. */
+export const descendantsOf = (pid: number): number[] =>
+  childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
+
 function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))

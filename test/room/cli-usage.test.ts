@@ -23,6 +23,12 @@ describe('help', () => {
     'publish',
     'subscribers add',
     'subscribers count',
+    'mailing list',
+    'mailing show',
+    'mailing pause',
+    'mailing resume',
+    'mailing cancel',
+    'mailing settle',
     'demo',
   ])('of %s offers JSON', async (command) => {
     const { exit, out } = await type([...command.split(' '), '--help'])

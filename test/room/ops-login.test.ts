@@ -83,7 +83,7 @@ describe('whoever is not logged in', () => {
     const desk = await openDesk(postgres.pool)
     const program = await desk.app.inject({ url: `/mailings/${mailingId}/progress` })
     expect(program.headers['content-type']).toContain('application/problem+json')
-    expect(program.json()).toMatchObject({ status: 401, type: '/refusals/LOGIN_NEEDED' })
+    expect(program.json()).toMatchObject({ status: 401, type: 'urn:pressebud:refusal:login-needed' })
     const person = await desk.app.inject({ url: `/mailings/${mailingId}`, headers: { accept: 'text/html' } })
     expect(person.body).toContain('<h1>Log in</h1>')
   })

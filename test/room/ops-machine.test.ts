@@ -68,6 +68,8 @@ describe('the metrics', () => {
       'pressebud_chunks_open 3',
       'pressebud_chunks_due 1',
       'pressebud_chunks_lapsed 1',
+      // One worker holds a chunk, so the rest only waits its turn.
+      'pressebud_stalled_seconds 0',
       'pressebud_live_deliveries{state="sent"} 4',
       'pressebud_live_deliveries{state="in_doubt"} 1',
     ])

@@ -131,6 +131,41 @@ describe('the list of mailings', () => {
     await postgres.pool.query('update mailings set paused = true')
     expect(words((await get('/')).body)).not.toContain('Oldest due chunk')
   })
+
+  test('does not warn of chunks that wait behind others of a large mailing, but half a minute after the last was worked', async () => {
+    const { pool } = postgres
+    const id = await givenMailing(pool, { newsroomId: lakselv, title: 'Stor', state: 'sending', at: ago(600) })
+    const warned = async () => words((await get('/')).body).includes('Oldest due chunk')
+    await givenChunk(pool, { mailingId: id, n: 0, size: 10, state: 'cut', nextAt: ago(300) })
+    await givenChunk(pool, { mailingId: id, n: 1, size: 10, state: 'open', nextAt: ago(300), leaseUntil: ago(-6) })
+    expect(await warned()).toBe(false)
+    expect(words((await get('/machine')).body)).toContain('has waited 5 min, while others are worked')
+
+    // Let go of a moment ago, whole or in the middle: between two leases nobody holds anything.
+    for (const [state, deferred] of [
+      ['done', 3],
+      ['open', 0],
+    ] as const) {
+      const letGo = async (seconds: number) =>
+        pool.query(
+          'update chunks set lease_until = null, fence = 1, state = $1, deferred = $2, next_at = $3 where n = 1',
+          [state, deferred, ago(seconds)],
+        )
+      await letGo(10)
+      expect(await warned()).toBe(false)
+      await letGo(40)
+      expect(await warned()).toBe(true)
+    }
+    expect(words((await get('/machine')).body)).toContain('and for 40 s nobody works')
+
+    // A deferred letter whose hour came a moment ago is no sign of work; nor is a lease that ran out.
+    await pool.query('update chunks set deferred = 3, next_at = $1 where n = 1', [ago(1)])
+    expect(await warned()).toBe(true)
+    await pool.query('update chunks set lease_until = $1 where n = 1', [ago(35)])
+    expect(await warned()).toBe(true)
+    await pool.query('update chunks set next_at = $1 where n = 0', [ago(20)])
+    expect(await warned()).toBe(false)
+  })
 })
 
 describe('the page of a mailing', () => {
@@ -219,7 +254,7 @@ describe('the page of a mailing', () => {
     for (const id of ['4711', '0', '-1', '1.5', 'abc', '99999999999999999999', '%00', '1%20or%201=1'])
       expect([id, (await get(`/mailings/${id}`)).statusCode]).toEqual([id, 404])
     expect((await get('/mailings/4711/progress', 'application/json')).json()).toMatchObject({
-      type: '/refusals/MAILING_UNKNOWN',
+      type: 'urn:pressebud:refusal:mailing-unknown',
     })
   })
 

@@ -113,25 +113,6 @@ describe('the link in a confirmation', () => {
     expect(answer.statusCode).toBe(410)
     expect((await subscriptionOf(pool, newsroom, 'gone@example.org')).state).toBe('pending')
   })
-
-  test('whoever did not ask can say so, and only while the request is pending', async () => {
-    await follow(house, newsroom, 'notme@example.org')
-    const token = await confirmToken(house, newsroom, 'notme@example.org')
-    const before = await rowsOf(pool)
-    expect((await get(`/not-me/${token}`)).body).toContain('Trekk forespørselen tilbake')
-    expect(await rowsOf(pool)).toBe(before)
-    for (let time = 0; time < 2; time++) expect((await postForm(house, `/not-me/${token}`, {})).statusCode).toBe(200)
-    const held = await subscriptionOf(pool, newsroom, 'notme@example.org')
-    expect(held).toMatchObject({ state: 'ended', ended_reason: 'disowned' })
-    expect((await consents(held.id)).map((entry) => entry.act)).toEqual(['requested', 'disowned'])
-    expect((await postForm(house, `/confirm/${token}`, {})).statusCode).toBe(410)
-
-    await follow(house, newsroom, 'itwasme@example.org')
-    const used = await confirmToken(house, newsroom, 'itwasme@example.org')
-    await postForm(house, `/confirm/${used}`, {})
-    await postForm(house, `/not-me/${used}`, {})
-    expect((await subscriptionOf(pool, newsroom, 'itwasme@example.org')).state).toBe('active')
-  })
 })
 
 describe('the link for unsubscribing', () => {

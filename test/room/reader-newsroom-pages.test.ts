@@ -178,7 +178,7 @@ describe('the release page', () => {
     expect(body).toContain('<a href="tel:+4722000000">+47\u00a022\u00a000\u00a000\u00a000</a>')
     expect(body).toContain('href="mailto:kari@havneby.example"')
     expect(body).toContain('alt="Ferja ved kai"')
-    expect(body).toContain('Foto: Ola Nordmann')
+    expect(body).toContain('Foto/illustrasjon: Ola Nordmann')
     expect(body).toMatch(/Ruteplan<\/a> <span class="quiet">\(PDF, 1,2 MB\)/)
     expect(body).toContain('<li>Farlig</li>')
     expect(body).toContain('Vi styrer havna.')

@@ -168,7 +168,7 @@ describe('refusals', () => {
     const nonsense = await refuse({ to: 'kari@example.com', code: 250 })
     expect(nonsense.status).toBe(422)
     expect(await nonsense.json()).toMatchObject({
-      type: 'BODY_NOT_VALID',
+      type: 'urn:pressebud:refusal:body-not-valid',
       detail: expect.stringContaining('400 to 599'),
     })
     expect((await refuse({ to: 'kari@example.com', text: 'one\r\n250 two' })).status).toBe(422)

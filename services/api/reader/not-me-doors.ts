@@ -2,8 +2,10 @@ import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
 import { originHash } from '../../../shared/consent/consent.ts'
+import { forgetReplies } from '../../../shared/notice/notice.sql.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { forgetAddress, lockSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
 import { endSubscription, findSubscription, lockSubscription } from '../../../shared/subscription/subscription.sql.ts'
 import { linkStanding, type Subscription } from '../../../shared/subscription/subscription.ts'
 import { newsroomOf, openConfirmation } from './confirmation-link.ts'
@@ -17,7 +19,8 @@ import { pathsOf } from './token-paths.ts'
 type TokenRoute = { Params: { token: string } }
 
 // The way out for somebody whose address another person typed. It works as long as the request is pending, also after
-// the link to confirm has expired: there is no reason to keep an address whose owner says no.
+// the link to confirm has expired: there is no reason to keep an address whose owner says no, so it is deleted unless the
+// same reader follows something else.
 export function notMeDoors(app: FastifyInstance, deps: ReaderDeps): void {
   for (const { url, hide } of pathsOf(app, '/not-me/:token')) {
     app.get<TokenRoute>(url, { schema: { ...askSchema, hide } }, async (request, reply) => {
@@ -40,13 +43,17 @@ const notes = { confirmed: 'notMeActive', ended: 'disowned' } as const
 async function disown(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
   const claim = openConfirmation(deps.links, request.params.token)
   return inTransaction(deps.pool, async (tx) => {
-    const subscription = await lockSubscription(tx, claim.subscriptionId)
-    if (!subscription) throw new Refusal('LINK_NOT_VALID')
+    const found = await findSubscription(tx, claim.subscriptionId)
+    if (!found) throw new Refusal('LINK_NOT_VALID')
+    // The subscriber first: a sign-up takes the two rows in this order too.
+    await lockSubscriber(tx, found.subscriberId)
+    const subscription = (await lockSubscription(tx, found.id)) ?? found
     const standing = linkStanding(subscription, claim.requestedAt)
     if (standing !== 'open') return { subscription, note: notes[standing] }
     await endSubscription(tx, subscription.id, 'disowned', ['pending'])
     const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
     await recordConsent(tx, { act: 'disowned', subscription, door: 'not-me-page', originHash: origin }, deps.now())
+    if (await forgetAddress(tx, subscription.subscriberId)) await forgetReplies(tx, subscription.subscriberId)
     return { subscription, note: notes.ended }
   })
 }

@@ -14,16 +14,18 @@ const contentPolicy = [
 
 /** The headers of every answer to a reader. */
 export function pageHeaders(app: FastifyInstance, deps: Pick<ReaderDeps, 'publicUrl'>): void {
-  const secure = deps.publicUrl.startsWith('https:')
+  const headers = headersOfPages(deps)
   app.addHook('onRequest', async (_request, reply) => {
-    reply.headers({
-      'content-security-policy': contentPolicy,
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'strict-origin-when-cross-origin',
-    })
-    if (secure) reply.header('strict-transport-security', 'max-age=31536000')
+    reply.headers(headers)
   })
 }
+
+export const headersOfPages = (deps: Pick<ReaderDeps, 'publicUrl'>): Record<string, string> => ({
+  'content-security-policy': contentPolicy,
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'strict-origin-when-cross-origin',
+  ...(deps.publicUrl.startsWith('https:') ? { 'strict-transport-security': 'max-age=31536000' } : {}),
+})
 
 /** Whoever holds a link may act by it, so its address is kept from caches, other sites and search engines. */
 export function tokenPageHeaders(app: FastifyInstance): void {

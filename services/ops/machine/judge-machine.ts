@@ -14,29 +14,37 @@ export type Finding = {
 /** Workers reach for due work every few seconds; what has waited a minute waits for a reason. */
 const patienceSeconds = 60
 
+/** A dead worker's lease runs out in eight seconds and the reconciler wakes what is due every five: several rounds of both. */
+const stallSeconds = 30
+
 /** What the house's figures mean to somebody who has just been woken by them. */
 export function judgeMachine(figures: MachineFigures, now: Date): Finding[] {
   const age = (since: Date | null) => (since === null ? 0 : Math.max(0, (now.getTime() - since.getTime()) / 1000))
   const { oldestDueChunk } = figures
   const chunkAge = age(oldestDueChunk?.since ?? null)
+  const stalled = age(figures.stalledSince)
   const uncutAge = age(figures.oldestUncutSince)
   const noticeAge = age(figures.oldestNoticeSince)
 
   return [
     {
       label: 'Oldest due chunk',
-      value: oldestDueChunk === null ? 'none waits' : `has waited ${span(chunkAge)}`,
-      meaning: 'A due chunk may be worked now and nobody works it. Seconds are normal; more than a minute is not.',
-      wrong: chunkAge > patienceSeconds,
-      todo: 'Is a workers process running, and does its log say why not? If it runs, it has more to do than it can: start another.',
+      value:
+        oldestDueChunk === null
+          ? 'none waits'
+          : `has waited ${span(chunkAge)}, ${stalled > 0 ? `and for ${span(stalled)} nobody works` : 'while others are worked'}`,
+      meaning:
+        'A due chunk may be worked now. In a large mailing the last ones wait long, and that is well as long as workers hold or finish other chunks. When none has for half a minute, it is not.',
+      wrong: stalled > stallSeconds,
+      todo: 'Is a workers process running, and does its log say why not?',
       href: oldestDueChunk === null ? null : `/mailings/${oldestDueChunk.mailingId}`,
     },
     {
       label: 'Lapsed leases',
       value: number(figures.lapsedLeases),
       meaning: 'Chunks whose worker vanished in the middle. Another takes them over by itself; no letter is lost.',
-      wrong: figures.lapsedLeases > 0 && chunkAge > patienceSeconds,
-      todo: 'No worker has taken them over for more than a minute: look whether any is left.',
+      wrong: figures.lapsedLeases > 0 && stalled > stallSeconds,
+      todo: 'No worker has taken them over, and none is at anything else: look whether any is left.',
       href: null,
     },
     {

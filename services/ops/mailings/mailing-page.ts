@@ -6,6 +6,7 @@ import {
   listMailingsById,
   type MailingProgress,
 } from '../../../shared/mailing/mailing-progress.sql.ts'
+import { reopenStates } from '../../../shared/mailing/reopen-mailing.sql.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
@@ -61,6 +62,7 @@ export async function showMailing(deps: PageDeps, mailing: MailingProgress, said
     now,
     said,
     underlying: stateWords(mailing.state),
+    sendsStill: reopenStates.includes(mailing.state),
     figureNames,
     figureWords,
     feed: view.live ? `/mailings/${mailing.id}/progress` : null,
@@ -97,6 +99,9 @@ const acts: Readonly<Record<string, string>> = {
   paused: 'Paused. Letters already under way end; no further one is begun.',
   resumed: 'Resumed. Workers take it up within a few seconds.',
   cancelled: 'Cancelled. What was not sent stays unsent.',
+  'settled-again': 'The letters in doubt are due again. Workers take them up within a few seconds.',
+  'settled-sent': 'The letters in doubt are counted as sent.',
+  'settled-some': 'Settled, but for those a worker has in hand at this moment. Press again in a second for the rest.',
 }
 const saidOf = (act: unknown): Said | null =>
   typeof act === 'string' && acts[act] !== undefined ? { text: acts[act], wrong: false } : null

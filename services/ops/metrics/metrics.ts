@@ -54,6 +54,10 @@ const gaugesOf = (register: Registry) => {
     dueChunks: make('chunks_due', 'Chunks that may be worked now and that nobody holds.'),
     lapsed: make('chunks_lapsed', 'Chunks whose worker let its lease run out.'),
     oldestDue: make('oldest_due_chunk_seconds', 'How long the oldest due chunk has waited; 0 when none waits.'),
+    stalled: make(
+      'stalled_seconds',
+      'How long due chunks have waited with no worker at any chunk; 0 while work goes on.',
+    ),
     oldestUncut: make('oldest_uncut_mailing_seconds', 'How long the oldest due mailing has waited to be cut whole.'),
     noticesDue: make('notices_due', 'Notices that should have left by now.'),
     oldestNotice: make('oldest_due_notice_seconds', 'How long the oldest overdue notice has waited.'),
@@ -78,6 +82,7 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   gauge.dueChunks.set(figures.dueChunks)
   gauge.lapsed.set(figures.lapsedLeases)
   gauge.oldestDue.set(age(figures.oldestDueChunk?.since))
+  gauge.stalled.set(age(figures.stalledSince))
   gauge.oldestUncut.set(age(figures.oldestUncutSince))
   gauge.noticesDue.set(figures.dueNotices)
   gauge.oldestNotice.set(age(figures.oldestNoticeSince))

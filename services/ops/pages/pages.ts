@@ -4,7 +4,7 @@ import * as format from './format.ts'
 
 const eta = new Eta({ views: import.meta.dirname, cache: true, autoTrim: [false, 'nl'] })
 
-export type PageName = 'login' | 'mailings' | 'mailing' | 'cancel' | 'machine' | 'refusal'
+export type PageName = 'login' | 'mailings' | 'mailing' | 'cancel' | 'settle' | 'machine' | 'refusal'
 
 /** Renders one page whole. Every value is escaped by the engine; no template writes one raw. */
 export function renderPage(

@@ -1,7 +1,9 @@
 import type { AddressInfo } from 'node:net'
 import formbody from '@fastify/formbody'
 import { type FastifyError, type FastifyInstance, fastify } from 'fastify'
+import { nanoid } from 'nanoid'
 import type { Log } from '../../../shared/log/log.ts'
+import { problemOf } from '../../../shared/refusal/problem.ts'
 import { Refusal, type RefusalCode } from '../../../shared/refusal/refusal.ts'
 import { addInboxApi } from './inbox-api.ts'
 import type { InboxDeps } from './inbox-deps.ts'
@@ -15,7 +17,12 @@ export type InboxWeb = { readonly port: number; close(): Promise<void> }
 /** The inbox in a browser, and the same as JSON for programs. */
 export async function openInboxWeb(deps: InboxDeps, port: number): Promise<InboxWeb> {
   const closing = new AbortController()
-  const app = fastify({ bodyLimit: 64 * 1024, forceCloseConnections: true, exposeHeadRoutes: true })
+  const app = fastify({
+    genReqId: () => nanoid(12),
+    bodyLimit: 64 * 1024,
+    forceCloseConnections: true,
+    exposeHeadRoutes: true,
+  })
   guardLocalDoor(app)
   answerRefusals(app, deps.log)
   await app.register(formbody)
@@ -37,14 +44,14 @@ function answerRefusals(app: FastifyInstance, log: Log): void {
   })
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const refusal = error instanceof Refusal ? error : new Refusal(codeOf(error))
-    if (refusal.status >= 500) log.error({ err: error, url: request.routeOptions.url }, 'the inbox page failed')
-    const detail = refusal.faults[0]?.detail ?? refusal.message
+    if (refusal.status >= 500)
+      log.error({ reqId: request.id, err: error, url: request.routeOptions.url }, 'the inbox page failed')
     reply.code(refusal.status)
     if (request.url.startsWith('/api/')) {
-      return reply
-        .type('application/problem+json')
-        .send({ type: refusal.code, status: refusal.status, title: refusal.message, detail })
+      const problem = problemOf(refusal.code, request.id, refusal.faults)
+      return reply.type('application/problem+json').send(JSON.stringify(problem))
     }
+    const detail = refusal.faults[0]?.detail ?? refusal.message
     return reply.type('text/html; charset=utf-8').send(renderPage('trouble', { title: refusal.message, detail }))
   })
 }

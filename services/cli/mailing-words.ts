@@ -1,0 +1,59 @@
+import { mailingStates } from '../../shared/mailing/mailing.ts'
+import type { MailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
+import { count, factsOf, type Paint, tableOf } from './terminal.ts'
+
+/** Mailings, a line each. */
+export function tellMailings(paint: Paint, mailings: readonly MailingProgress[]): string {
+  if (mailings.length === 0) return 'There is no such mailing.\n'
+  const rows = mailings.map((mailing) => [
+    mailing.id,
+    mailing.newsroomSlug,
+    standing(mailing),
+    number(mailing.totals.readers),
+    number(mailing.totals.sent),
+    number(mailing.totals.inDoubt),
+    titleOf(mailing),
+  ])
+  return tableOf(paint, ['Mailing', 'Newsroom', 'State', 'Readers', 'Sent', 'In doubt', 'Title'], rows)
+}
+
+/** One mailing from near. */
+export function tellMailing(paint: Paint, mailing: MailingProgress): string {
+  const { totals } = mailing
+  const facts = factsOf(paint, [
+    ['Mailing', `${mailing.id}: ${titleOf(mailing)}`],
+    ['Newsroom', `${mailing.newsroomName} (${mailing.newsroomSlug})`],
+    [
+      'Kind',
+      mailing.kind + (mailing.revision !== null && mailing.revision > 1 ? `, revision ${mailing.revision}` : ''),
+    ],
+    ['State', `${standing(mailing)}: ${mailingStates[mailing.state]}`],
+    ['Accepted', minuteOf(mailing.acceptedAt)],
+    ['Due', minuteOf(mailing.dueAt)],
+    ['Started', minuteOf(mailing.startedAt)],
+    ['Ended', minuteOf(mailing.doneAt)],
+    ['Readers', number(totals.readers)],
+    ['Sent', number(totals.sent)],
+    ['Deferred', number(totals.deferred)],
+    ['Bounced', number(totals.bounced)],
+    ['Failed', number(totals.failed)],
+    ['Opted out', number(totals.optedOut)],
+    ['Suppressed', number(totals.suppressed)],
+    ['Withdrawn', number(totals.withdrawn)],
+    ['In doubt', number(totals.inDoubt)],
+    ['Ever in doubt', number(totals.doubted)],
+    ['Chunks', `${number(totals.chunksDone)} of ${number(totals.chunks)} done`],
+  ])
+  if (totals.inDoubt === 0) return facts
+  return `${facts}\n${count(totals.inDoubt, 'letter waits', 'letters wait')} for you to settle: pressebud mailing settle --help\n`
+}
+
+const titleOf = ({ title, kind }: MailingProgress) => title?.trim() || (kind === 'digest' ? 'Digest' : '(no title)')
+
+const over = ['done', 'cancelled', 'superseded']
+const standing = ({ state, paused }: MailingProgress) => (paused && !over.includes(state) ? `${state}, paused` : state)
+
+const number = (n: number) => n.toLocaleString('en-GB')
+
+const minuteOf = (at: Date | null) =>
+  at === null ? 'not yet' : `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest'
+import { sampleNewsroom } from '../../services/cli/letters-preview-samples.ts'
+import { newsroomFaults } from '../../shared/newsroom/newsroom.ts'
+
+test('a newsroom that can be made has no faults', () => {
+  expect(newsroomFaults({ ...sampleNewsroom, replyTo: null })).toEqual([])
+  expect(newsroomFaults({ ...sampleNewsroom, replyTo: 'svar@blåbær.example' })).toEqual([])
+})
+
+test.each([
+  'nowhere',
+  '',
+  'Havna <presse@havna.example>',
+  'presse@havna.example, post@havna.example',
+  'presse@havna.example>',
+  ' presse@havna.example',
+])('a newsroom neither sends from nor is answered at %j', (address) => {
+  expect(newsroomFaults({ ...sampleNewsroom, senderAddress: address, replyTo: address })).toEqual([
+    'The sender address must be one plain email address, as in press@example.com.',
+    'The address for replies must be one plain email address, as in press@example.com.',
+  ])
+})
+
+test('a line break in the sender’s name or address, which would begin a header, is refused', () => {
+  for (const name of ['Havna\r\nBcc: a@example.org', 'Havna\u2028'])
+    expect(newsroomFaults({ ...sampleNewsroom, senderName: name })).toHaveLength(1)
+})

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { defaultOf, layOutPostfix, type PostfixOptions } from './postfix-layout.ts'
+import { findProgram, freePort, untilListening } from './programs.ts'
+import { until } from './until.ts'
+
+export type Postfix = {
+  readonly port: number
+  /** What it has logged since it was first started. Its daemons log through another, so the last lines may be late. */
+  log(): string
+  /** What each client that is gone had said in all, as smtpd sums it up: `ehlo=2 starttls=1 … commands=9`. */
+  sessions(): string[]
+  letters(): StoredLetter[]
+  /** Waits until nothing is under way: every letter it took is in its mailbox. */
+  untilDelivered(): Promise<void>
+  /** As `postfix stop` does it: every daemon is ended where it stands. */
+  stop(): Promise<void>
+  start(): Promise<void>
+  /** Ends it whatever state it is in, and removes every trace. */
+  close(): Promise<void>
+}
+
+/** A letter as it lies in a mailbox. */
+export type StoredLetter = {
+  readonly from: string
+  readonly to: string
+  /** Under which id it was queued: one hand-over, one id, however often a mailbox is written. */
+  readonly queueId: string
+  /** What Postfix has put before it. */
+  readonly trace: string
+  /** The letter as its sender wrote it, with CRLF for the line ends of the mailbox. */
+  readonly bytes: string
+}
+
+/** Why there can be no Postfix here, or null. Its daemons run under several accounts, which only root may give them. */
+export function whyNoPostfix(): string | null {
+  if (findProgram('postconf') === null) return 'postfix is not installed'
+  return process.getuid?.() === 0 ? null : 'only root may start postfix'
+}
+
+/** Why it can keep no logins, or null: its SASL library reads them from a file that saslpasswd2 writes. */
+export function whyNoLogins(): string | null {
+  return findProgram('saslpasswd2') === null ? 'sasl2-bin is not installed' : null
+}
+
+/**
+ * A Postfix as the distribution ships it, in a folder of its own and on 127.0.0.1 alone. It touches no other instance
+ * and sends nothing on. Which mailboxes it has is in `postfix-layout.ts`.
+ */
+export async function startPostfix(options: PostfixOptions = {}): Promise<Postfix> {
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-postfix-'))
+  const port = await freePort()
+  let master: ChildProcess | null = null
+
+  const remove = () => {
+    if (master) killGroup(master)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  // For a run that is ended in the middle of a test.
+  process.once('exit', remove)
+
+  const log = () => (existsSync(join(folder, 'log')) ? readFileSync(join(folder, 'log'), 'utf8') : '')
+  const start = async () => {
+    const program = join(defaultOf('daemon_directory'), 'master')
+    // Detached, so that it leads a group of processes, by which all its daemons can be reached.
+    master = spawn(program, ['-c', folder, '-d', '-e', longestLife], { stdio: 'ignore', detached: true })
+    await untilListening(port)
+  }
+  const stop = async () => {
+    await end(master, (running) => running.kill())
+    master = null
+  }
+  const close = async () => {
+    await end(master, killGroup)
+    process.off('exit', remove)
+    remove()
+  }
+
+  try {
+    layOutPostfix(folder, port, options)
+    await start()
+  } catch (error) {
+    const told = log()
+    await close()
+    throw new Error(`Postfix did not start. ${told}`, { cause: error })
+  }
+  return {
+    port,
+    log,
+    sessions: () => readSessions(log()),
+    letters: () => readMailbox(join(folder, 'mail', 'letters', 'new')),
+    untilDelivered: async () => {
+      await until('Postfix has delivered everything', () => isQueueEmpty(join(folder, 'queue')))
+    },
+    stop,
+    start,
+    close,
+  }
+}
+
+// In seconds: an instance whose test was killed ends by itself, its daemons with it.
+const longestLife = '180'
+
+async function end(master: ChildProcess | null, how: (running: ChildProcess) => void): Promise<void> {
+  if (!master || master.exitCode !== null || master.signalCode !== null) return
+  const gone = new Promise((resolve) => master.once('exit', resolve))
+  how(master)
+  await gone
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // The group is gone already.
+  }
+}
+
+// One that said nothing only looked whether the port is open.
+function readSessions(log: string): string[] {
+  const summaries = [...log.matchAll(/ disconnect from \S+ (.+)/g)].map((match) => match[1] ?? '')
+  return summaries.filter((summary) => summary !== 'commands=0/0')
+}
+
+function isQueueEmpty(queue: string): boolean {
+  const entries = ['maildrop', 'incoming', 'active', 'deferred'].flatMap((name) =>
+    readdirSync(join(queue, name), { recursive: true, withFileTypes: true }),
+  )
+  return !entries.some((entry) => entry.isFile() && isTaken(join(entry.parentPath, entry.name)))
+}
+
+// Postfix marks a queue file as executable when it is complete; only then has it taken the letter.
+function isTaken(path: string): boolean {
+  const file = statSync(path, { throwIfNoEntry: false })
+  return file !== undefined && (file.mode & 0o100) !== 0
+}
+
+// The folder of a Maildir where a letter appears once it is complete.
+function readMailbox(folder: string): StoredLetter[] {
+  if (!existsSync(folder)) return []
+  return readdirSync(folder).map((name) => readStored(readFileSync(join(folder, name), 'utf8')))
+}
+
+function readStored(text: string): StoredLetter {
+  const [trace = ''] = traceFields.exec(text) ?? []
+  return {
+    from: /^Return-Path: <(.*)>$/m.exec(trace)?.[1] ?? '',
+    to: /^Delivered-To: (.*)$/m.exec(trace)?.[1] ?? '',
+    queueId: /\bid ([0-9A-Za-z]+)/.exec(trace)?.[1] ?? '',
+    trace,
+    bytes: text.slice(trace.length).replaceAll('\n', '\r\n'),
+  }
+}
+
+const traceFields = /^(?:(?:Return-Path|X-Original-To|Delivered-To|Received):.*\n(?:[ \t].*\n)*)*/

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { givenChunk, givenDelivery, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
+import { type } from './cli-rig.ts'
+
+let postgres: TestDatabase
+let newsroomId: string
+let id: string
+
+beforeAll(async () => {
+  postgres = await openTestDatabase()
+})
+afterAll(() => postgres.close())
+
+/** A mailing to three readers: two letters were sent, one is in doubt. */
+beforeEach(async () => {
+  const { pool } = postgres
+  await pool.query('truncate newsrooms, releases, revisions, mailings, chunks, deliveries restart identity cascade')
+  await pool.query('truncate subscribers, subscriptions restart identity cascade')
+  newsroomId = await givenNewsroom(pool, 'havna', 'Havna kommune')
+  const at = new Date(Date.now() - 60_000)
+  id = await givenMailing(pool, { newsroomId, title: 'Brygga åpner', state: 'sending', at })
+  const subscriptionId = await givenReader(pool, newsroomId, 'ada@example.com')
+  await givenChunk(pool, { mailingId: id, n: 0, from: 0n, size: 3, state: 'done', nextAt: at, sent: 2, inDoubt: 1 })
+  await givenDelivery(pool, { mailingId: id, subscriptionId, state: 'in_doubt', at })
+})
+
+const run = (line: string) => type(line.split(' '), { env: { DATABASE_URL: postgres.url } })
+const stateOf = async () =>
+  (await run(`mailing show ${id} --json`)).json() as { state: string; paused: boolean; totals: Record<string, number> }
+
+describe('mailings at the terminal', () => {
+  test('are listed, newest first, and can be narrowed to a newsroom or a state', async () => {
+    await givenMailing(postgres.pool, {
+      newsroomId,
+      title: 'Ferdig',
+      state: 'done',
+      at: new Date(),
+      doneAt: new Date(),
+    })
+    expect((await run('mailing list')).out).toMatch(/Ferdig\n.*havna +sending +3 +2 +1 +Brygga åpner/)
+    expect((await run('mailing list --state live --newsroom havna --json')).json()).toMatchObject([{ id }])
+    expect(await run('mailing list --newsroom hanva')).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('havna?'),
+    })
+    expect(await run('mailing list --state sent')).toMatchObject({ exit: 2, err: expect.stringContaining('sending') })
+    expect(await run('mailing list --limit 0')).toMatchObject({ exit: 2 })
+  })
+
+  test('are shown from near, with what waits to be settled', async () => {
+    const { out } = await run(`mailing show ${id}`)
+    for (const line of [/State +sending: Cut whole/, /Sent +2/, /In doubt +1/, /1 letter waits for you to settle/])
+      expect(out).toMatch(line)
+    expect(await run('mailing show 4711')).toMatchObject({ exit: 1, err: expect.stringContaining('no mailing 4711') })
+    expect(await run('mailing show first')).toMatchObject({ exit: 2, err: expect.stringContaining('mailing list') })
+  })
+
+  test('are paused and resumed', async () => {
+    expect((await run(`mailing pause ${id}`)).out).toContain(`pressebud mailing resume ${id}`)
+    expect((await run('mailing list')).out).toContain('sending, paused')
+    expect((await run(`mailing resume ${id} --json`)).json()).toMatchObject({ id, paused: false })
+  })
+
+  test('are cancelled only by somebody who means it, and once', async () => {
+    const asked = await run(`mailing cancel ${id}`)
+    expect(asked).toMatchObject({ exit: 2, err: expect.stringContaining('2 letters have left') })
+    expect((await stateOf()).state).toBe('sending')
+    expect((await run(`mailing cancel ${id} --yes`)).exit).toBe(0)
+    expect(await run(`mailing cancel ${id} --yes`)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('over already (cancelled)'),
+    })
+    expect(await run(`mailing pause ${id}`)).toMatchObject({ exit: 1 })
+  })
+})
+
+describe('letters in doubt', () => {
+  test('are sent again when the operator says so', async () => {
+    expect((await run(`mailing settle ${id} --as again`)).out).toContain('1 letter is due again')
+    expect((await stateOf()).totals).toMatchObject({ sent: 2, inDoubt: 0 })
+    expect((await run(`mailing settle ${id} --as again`)).out).toContain('No letter')
+  })
+
+  test('are counted as sent when the operator says so', async () => {
+    expect((await run(`mailing settle ${id} --as sent --json`)).json()).toEqual({ letters: 1, left: 0 })
+    expect((await stateOf()).totals).toMatchObject({ sent: 3, inDoubt: 0 })
+  })
+
+  test('are not settled by halves: the operator says how, and a cancelled mailing sends nothing', async () => {
+    expect(await run(`mailing settle ${id}`)).toMatchObject({ exit: 2, err: expect.stringContaining('--as') })
+    await run(`mailing cancel ${id} --yes`)
+    expect(await run(`mailing settle ${id} --as again`)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('--as sent'),
+    })
+    expect((await stateOf()).totals).toMatchObject({ sent: 2, inDoubt: 1 })
+  })
+
+  test('in the hands of a worker are told, and left for the next try', async () => {
+    await postgres.pool.query(`update chunks set lease_until = now() + interval '8 seconds'`)
+    expect(await run(`mailing settle ${id} --as again`)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('again in a second'),
+    })
+  })
+})

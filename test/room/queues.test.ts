@@ -1,0 +1,330 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { pino } from 'pino'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Log } from '../../shared/log/log.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { NoticeId } from '../../shared/notice/notice.ts'
+import { openWorker, type QueueStore } from '../../shared/queues/queue-store.ts'
+import { openWakingQueues, type WakingQueues } from '../../shared/queues/wake.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { entry } from '../rig/entries.ts'
+import { endProgram, findProgram, freePort, type RedisServer, startRedis } from '../rig/programs.ts'
+import { until } from '../rig/until.ts'
+
+const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
+const silent = pino({ level: 'silent' })
+const notice = (id: string) => ({ noticeId: id as NoticeId })
+
+/** Closed after each test, the last opened first. */
+const opened: (() => Promise<void>)[] = []
+const closeAll = async () => {
+  for (const close of opened.splice(0).reverse()) await close()
+}
+afterEach(closeAll)
+
+function wakeOn(store: QueueStore, log: Log = silent): WakingQueues {
+  const waking = openWakingQueues(store, log)
+  opened.push(waking.close)
+  return waking
+}
+
+/** A worker of the notices, one at a time; returns the ids in the order they were worked. */
+function workOn(store: QueueStore, act: (id: string) => Promise<void> = async () => {}): string[] {
+  const worked: string[] = []
+  const worker = openWorker(
+    store,
+    'notices',
+    async ({ noticeId }) => {
+      await act(noticeId)
+      worked.push(noticeId)
+    },
+    1,
+    silent,
+  )
+  opened.push(worker.close)
+  return worked
+}
+
+const ready = (waking: WakingQueues) => Promise.all(waking.queues.map((queue) => queue.waitUntilReady()))
+
+const isAway = 'the queue is away; the rows wait to be found'
+
+/** Hints until one is refused: each is given at once, so none waits for the answer of a server that is gone. */
+const untilNoticed = (waking: WakingQueues, log: RecordedLog) =>
+  until('the break is noticed', () => {
+    waking.wake('fan-out', [{ payload: { mailingId: '1' as MailingId }, id: 'mailing-1-turn-0' }])
+    return log.said.join('').includes(isAway)
+  })
+
+type RecordedLog = Log & { readonly said: string[] }
+
+function recordedLog(): RecordedLog {
+  const said: string[] = []
+  return Object.assign(pino({ level: 'warn' }, { write: (line: string) => void said.push(line) }), { said })
+}
+
+const jobsIn = async (waking: WakingQueues) => {
+  const queue = waking.queues.find(({ name }) => name === 'notices')!
+  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed')
+  return Object.values(counts).reduce((sum, count) => sum + count, 0)
+}
+
+describe.each(['postgres', 'redis'] as const)('the queues on %s', (kind) => {
+  describe.skipIf(kind === 'redis' && !hasRedis)('with a server that is there', () => {
+    let database: TestDatabase
+    let redis: RedisServer | null = null
+    let folder: string
+    let store: QueueStore
+
+    beforeAll(async () => {
+      database = await openTestDatabase()
+      folder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
+      redis = kind === 'redis' ? await startRedis(folder) : null
+      store = { redisUrl: redis?.url ?? null, databaseUrl: database.url }
+    })
+    afterAll(async () => {
+      await redis?.close()
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    test('a wake-up is worked, whether it came before the worker or after', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      waking.wake('notices', [{ payload: notice('early'), id: 'notice-early' }])
+      await waking.settled()
+      const worked = workOn(store)
+      await until('the first is worked', () => worked.includes('early'))
+      waking.wake('notices', [{ payload: notice('late'), id: 'notice-late' }])
+      await until('the second is worked', () => worked.includes('late'))
+      expect(worked).toEqual(['early', 'late'])
+    })
+
+    test('two wake-ups of one name are one job while it waits, and the name works again once it is done', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      const twice = { payload: notice('one'), id: 'notice-one-attempt-0' }
+      waking.wake('notices', [twice, twice])
+      await waking.settled()
+      waking.wake('notices', [twice])
+      await waking.settled()
+      expect(await jobsIn(waking)).toBe(1)
+      const worked = workOn(store)
+      await until('it is worked and gone', async () => worked.length === 1 && (await jobsIn(waking)) === 0)
+      waking.wake('notices', [twice])
+      await until('it is worked anew', () => worked.length === 2)
+    })
+
+    test('the lowest rank goes first, whatever order they came in', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      for (const rank of [40, 3, 2_000_000, 0, 9_999_999])
+        waking.wake('notices', [{ payload: notice(String(rank)), id: `notice-rank-${rank}`, rank }])
+      await waking.settled()
+      const worked = workOn(store)
+      await until('all are worked', () => worked.length === 5)
+      expect(worked).toEqual(['0', '3', '40', '2000000', '9999999'])
+    })
+
+    test('work that throws is tried again', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      let tries = 0
+      const worked = workOn(store, async () => {
+        tries += 1
+        if (tries < 2) throw new Error('the first try fails')
+      })
+      waking.wake('notices', [{ payload: notice('again'), id: 'notice-again' }])
+      await until('it is worked', () => worked.includes('again'))
+      expect(tries).toBe(2)
+    })
+
+    test('each queue has its own workers: a million letters waiting do not hold up a notice', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      waking.wake(
+        'mail-bulk',
+        Array.from({ length: 300 }, (_, chunk) => ({
+          payload: { mailingId: '1' as MailingId, chunk },
+          id: `mailing-1-chunk-${chunk}-turn-0`,
+          rank: chunk,
+        })),
+      )
+      await waking.settled()
+      const worked = workOn(store)
+      waking.wake('notices', [{ payload: notice('prompt'), id: 'notice-prompt' }])
+      await until('the notice is worked', () => worked.includes('prompt'))
+    })
+
+    test('closed, they leave nothing open: the process ends by itself', async () => {
+      expect(await runToTheEnd(store)).toEqual({ said: ['worked', 'closed'], code: 0 })
+    })
+  })
+})
+
+describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
+  let folder: string
+  let port: number
+  let redis: RedisServer
+  let store: QueueStore
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
+    port = await freePort()
+    redis = await startRedis(folder, port)
+    store = { redisUrl: redis.url, databaseUrl: 'postgres://127.0.0.1:1/none' }
+  })
+  afterEach(async () => {
+    await redis.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  /** A Redis that lost everything it had. */
+  const comeBackEmpty = async () => {
+    rmSync(folder, { recursive: true, force: true })
+    folder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
+    redis = await startRedis(folder, port)
+  }
+
+  test('a hint is dropped with a word in the log, and works again when an empty Redis is back', async () => {
+    const log = recordedLog()
+    const waking = wakeOn(store, log)
+    const worked = workOn(store)
+    await ready(waking)
+    waking.wake('notices', [{ payload: notice('before'), id: 'notice-before' }])
+    await until('it is worked', () => worked.includes('before'))
+
+    await endProgram(redis.child, 'SIGKILL')
+    await untilNoticed(waking, log)
+    waking.wake('notices', [{ payload: notice('during'), id: 'notice-during' }])
+    await waking.settled()
+    expect(log.said.filter((line) => line.includes(isAway) && line.includes('notices'))).toHaveLength(1)
+
+    await comeBackEmpty()
+    await until('it is worked', () => {
+      // The row is still due, so the reconciler hints again and again, under the same name.
+      waking.wake('notices', [{ payload: notice('during'), id: 'notice-during' }])
+      return worked.includes('during')
+    })
+    expect(worked.slice(0, 2)).toEqual(['before', 'during'])
+  })
+
+  test('hints given while it is away, or just as it goes, take no room', async () => {
+    const log = recordedLog()
+    const waking = wakeOn(store, log)
+    await ready(waking)
+    const hint = (n: number) => {
+      const id = `mailing-${n}-chunk-0-turn-0`
+      waking.wake('mail-bulk', [{ payload: { mailingId: String(n) as MailingId, chunk: 0 }, id }])
+    }
+    // Nobody has noticed yet when the first of them are given.
+    redis.child.kill('SIGKILL')
+    for (let n = 0; n < 1_000; n += 1) hint(n)
+    await untilNoticed(waking, log)
+    await waking.settled()
+    const before = heapUsed()
+    for (let n = 0; n < 200_000; n += 1) {
+      hint(n)
+      log.said.length = 0
+    }
+    await waking.settled()
+    // Kept, each would take some hundred bytes: 20 MB and more.
+    expect(heapUsed() - before).toBeLessThan(5_000_000)
+  })
+
+  test('a worker can be closed, and finishes what it is doing first', async () => {
+    let finish = () => {}
+    let begun = false
+    const worked = workOn(store, () => {
+      begun = true
+      return new Promise<void>((resolve) => {
+        finish = resolve
+      })
+    })
+    const waking = wakeOn(store)
+    await ready(waking)
+    waking.wake('notices', [{ payload: notice('letter'), id: 'notice-letter' }])
+    await until('it is being worked', () => begun)
+    await endProgram(redis.child, 'SIGKILL')
+    let isClosed = false
+    const closed = closeAll().then(() => {
+      isClosed = true
+    })
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([worked, isClosed]).toEqual([[], false])
+    finish()
+    await closed
+    expect(worked).toEqual(['letter'])
+  })
+
+  test('what was opened without it can be closed, and the process ends by itself', async () => {
+    await redis.close()
+    expect(await runToTheEnd(store, 'away')).toEqual({ said: ['closed'], code: 0 })
+  })
+
+  test('a process that starts before its Redis works as soon as there is one', async () => {
+    await redis.close()
+    const waking = wakeOn(store)
+    const worked = workOn(store)
+    waking.wake('notices', [{ payload: notice('lost'), id: 'notice-lost' }])
+    await comeBackEmpty()
+    await ready(waking)
+    waking.wake('notices', [{ payload: notice('found'), id: 'notice-found' }])
+    await until('it is worked', () => worked.includes('found'))
+    expect(worked).toEqual(['found'])
+  })
+})
+
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
+/** A process that opens the queues, works one job if there is a store, closes, and has nothing more to do. */
+async function runToTheEnd(store: QueueStore, way: 'there' | 'away' = 'there') {
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-queues-'))
+  const script = join(folder, 'script.mjs')
+  const from = (path: string) => JSON.stringify(pathToFileURL(entry(path)).href)
+  writeFileSync(
+    script,
+    `import { openLog } from ${from('shared/log/log.js')}
+     import { openWorker } from ${from('shared/queues/queue-store.js')}
+     import { openWakingQueues } from ${from('shared/queues/wake.js')}
+     const store = ${JSON.stringify(store)}
+     const log = openLog('test', 'silent')
+     const waking = openWakingQueues(store, log)
+     let worker
+     const worked = new Promise((resolve) => {
+       worker = openWorker(store, 'notices', async () => resolve(), 1, log)
+     })
+     if (${way === 'there'}) {
+       await Promise.all(waking.queues.map((queue) => queue.waitUntilReady()))
+       waking.wake('notices', [{ payload: { noticeId: 'x' }, id: 'notice-x' }])
+       await worked
+       console.log('worked')
+     }
+     await worker.close()
+     await waking.close()
+     console.log('closed')`,
+  )
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.on('data', (text: Buffer) => {
+    said += text.toString()
+  })
+  try {
+    await until('the process has ended', () => child.exitCode !== null || child.signalCode !== null)
+  } finally {
+    await endProgram(child, 'SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { said: said.trim().split('\n'), code: child.exitCode }
+}
