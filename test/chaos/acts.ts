@@ -1,0 +1,149 @@
+import { existsSync } from 'node:fs'
+import { chunkLease } from '../../shared/delivery/delivery.ts'
+import type { Chance } from './chance.ts'
+import type { House } from './house.ts'
+import { wallClock } from './journal.ts'
+import type { Part } from './part.ts'
+
+/** What an act can reach. */
+export type Stage = {
+  readonly house: House
+  readonly chance: Chance
+  /** Publishes the next release; resolves when it has been answered 2xx. */
+  publishNext(): Promise<void>
+  /** Says why an act was not played. */
+  skip(why: string): void
+}
+
+export const acts = {
+  killWorker: async (stage: Stage) => {
+    const part = await aWorker(stage)
+    // Its next life begins while other things happen.
+    void part.end('SIGKILL')
+  },
+
+  /**
+   * A process that stands still keeps believing in its claims. It goes on in the moment that hurts most: when another
+   * has just taken over its chunks.
+   */
+  hangWorker: async (stage: Stage) => {
+    const { chance, house } = stage
+    const part = await aWorker(stage)
+    const held = await listHeld(house)
+    const resume = part.freeze()
+    try {
+      await pause(lease)
+      const deadline = performance.now() + 6_000
+      while (performance.now() < deadline && !(await isTakenOver(house, held))) await pause(10)
+      await pause(chance.between(0, 400))
+    } finally {
+      resume()
+    }
+  },
+
+  rollWorkers: async ({ house }: Stage) => {
+    for (const part of house.workers) await part.end('SIGTERM')
+  },
+
+  killApi: async ({ house, chance, publishNext }: Stage) => {
+    const published = publishNext()
+    await pause(chance.between(0, 40))
+    await house.api.end('SIGKILL')
+    await published
+  },
+
+  flushRedis: async (stage: Stage) => {
+    await redisOf(stage)?.flush()
+    noteBack(stage, 'redis')
+  },
+  loseRedis: async (stage: Stage) => {
+    await redisOf(stage)?.lose(stage.chance.between(500, 4_000))
+    noteBack(stage, 'redis')
+  },
+  hangRedis: async (stage: Stage) => {
+    await redisOf(stage)?.hang(stage.chance.between(1_000, 5_000))
+    noteBack(stage, 'redis')
+  },
+
+  restartPostgres: async (stage: Stage) => {
+    await stage.house.postgres.restart('fast', stage.chance.between(0, 1_500))
+    noteBack(stage, 'postgres')
+  },
+  crashPostgres: async (stage: Stage) => {
+    await stage.house.postgres.restart('crash', stage.chance.between(0, 1_500))
+    noteBack(stage, 'postgres')
+  },
+  losePostgres: async (stage: Stage) => {
+    await stage.house.postgres.restart('fast', 12_000)
+    noteBack(stage, 'postgres')
+  },
+  hangPostgres: async (stage: Stage) => {
+    await stage.house.postgres.hang(stage.chance.between(1_000, 5_000))
+    noteBack(stage, 'postgres')
+  },
+  cutPostgres: async ({ house, chance }: Stage) => {
+    house.proxy.cut({ cut: 'database', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
+  },
+  cutMailHost: async ({ house, chance }: Stage) => {
+    house.proxy.cut({ cut: 'mail-host', share: chance.between(0.1, 0.6), seed: chance.between(0, 2 ** 31) })
+  },
+
+  fillDisk: async (stage: Stage) => {
+    const { disk, postgres } = stage.house
+    if (disk === null) return stage.skip('no small disk could be mounted: that takes root, and leave to mount')
+    disk.fill()
+    await pause(stage.chance.between(2_000, 5_000))
+    disk.free()
+    // A server that gave up over it is started again, as its supervisor would.
+    await postgres.revive()
+    noteBack(stage, 'disk')
+  },
+
+  jumpClock: async (stage: Stage) => {
+    stage.skip(
+      existsSync('/usr/bin/faketime')
+        ? 'Node.js does not keep its monotonic clock under faketime, so a run would prove nothing'
+        : 'faketime is not installed',
+    )
+  },
+}
+
+/** The chunks of a process that stands still can be taken over once `chunkLease` is past. */
+const lease = chunkLease * 1_000
+
+async function aWorker({ house, chance }: Stage): Promise<Part> {
+  for (;;) {
+    const up = house.workers.filter((part) => part.isUp())
+    if (up.length > 0) return chance.pick(up)
+    await pause(20)
+  }
+}
+
+function redisOf({ house, skip }: Stage): House['redis'] {
+  if (house.redis === null) skip('the queues are in PostgreSQL')
+  return house.redis
+}
+
+const noteBack = ({ house }: Stage, part: string) => house.backs.push({ part, at: wallClock() })
+
+type Lease = { readonly chunk: string; readonly fence: number; readonly until: number }
+
+/** Chunks in somebody's hands, and how often they have been: only for aiming, nothing is judged by it. */
+async function listHeld({ pool }: House): Promise<Lease[]> {
+  const { rows } = await pool.query<Lease>(
+    `select mailing_id || '-' || n as chunk, fence::float8 as fence, extract(epoch from lease_until)::float8 * 1000 as until
+       from chunks where state <> 'done' and lease_until is not null`,
+  )
+  return rows
+}
+
+/** Whether a chunk whose lease had not been renewed since is in new hands. */
+async function isTakenOver(house: House, before: readonly Lease[]): Promise<boolean> {
+  const held = new Map((await listHeld(house)).map((lease) => [lease.chunk, lease]))
+  return before.some(({ chunk, fence, until }) => {
+    const now = held.get(chunk)
+    return now !== undefined && now.fence === fence + 1 && now.until > until + lease
+  })
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,53 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { join } from 'node:path'
+import { endProgram } from '../rig/programs.ts'
+import type { ProxyNews, ProxyOrder } from './proxy.ts'
+import type { SinkNews, SinkOrder } from './sink.ts'
+import type { SinkRules } from './sink-rules.ts'
+
+export type Sink = {
+  readonly port: number
+  follow(rules: SinkRules): void
+  /** Writes into the journal, at this place in the order of things, that the reader's opt-out has been answered. */
+  noteLeft(address: string): void
+  /** Resolves when everything seen so far is in the journal. */
+  flush(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startSink(journal: string, rules: SinkRules): Promise<Sink> {
+  const child = forkOwn('sink.js', [journal, JSON.stringify(rules)])
+  const { port } = await nextNews<Extract<SinkNews, { port: number }>>(child)
+  const order = (told: SinkOrder) => child.send(told)
+  return {
+    port,
+    follow: (next) => order({ rules: next }),
+    noteLeft: (left) => order({ left }),
+    flush: async () => {
+      const flushed = nextNews(child)
+      order({ flush: true })
+      await flushed
+    },
+    close: () => endProgram(child),
+  }
+}
+
+export type CuttingProxy = {
+  readonly ports: ProxyNews['ports']
+  cut(order: ProxyOrder): void
+  close(): Promise<void>
+}
+
+export async function startProxy(mailHostPort: number, databasePort: number): Promise<CuttingProxy> {
+  const child = forkOwn('proxy.js', [String(mailHostPort), String(databasePort)])
+  const { ports } = await nextNews<ProxyNews>(child)
+  return { ports, cut: (order) => child.send(order), close: () => endProgram(child) }
+}
+
+const forkOwn = (entry: string, args: string[]) => fork(join(import.meta.dirname, entry), args)
+
+const nextNews = <News>(child: ChildProcess) =>
+  new Promise<News>((resolve, reject) => {
+    child.once('message', (news) => resolve(news as News))
+    child.once('exit', (code) => reject(new Error(`a part of the harness ended with ${code}`)))
+  })

@@ -1,0 +1,118 @@
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { type Installation, startInstallation } from '../rig/installation.ts'
+import { type CuttingProxy, type Sink, startProxy, startSink } from './bystanders.ts'
+import { wallClock } from './journal.ts'
+import { openPart, type Part } from './part.ts'
+import { openPostgresMachine, type PostgresMachine } from './postgres-machine.ts'
+import { openRedisMachine, type RedisMachine } from './redis-machine.ts'
+import { kindRules } from './sink-rules.ts'
+import { type SmallDisk, tryMountDisk } from './small-disk.ts'
+
+export type House = {
+  readonly folder: string
+  readonly journal: string
+  readonly installation: Installation
+  readonly pool: Pool
+  readonly sink: Sink
+  readonly proxy: CuttingProxy
+  readonly api: Part
+  readonly workers: readonly Part[]
+  readonly postgres: PostgresMachine
+  readonly redis: RedisMachine | null
+  readonly disk: SmallDisk | null
+  /** When a part came back after a fault. */
+  readonly backs: { readonly part: string; readonly at: number }[]
+  /** Parts that ended by themselves. */
+  readonly fallen: string[]
+  close(keep: boolean): Promise<void>
+}
+
+export type HouseWishes = {
+  /** The compiled programs: dist, or a copy of it that has been tampered with. */
+  readonly entries: string
+  readonly seed: number
+  readonly workers: number
+  readonly queues: 'redis' | 'postgres'
+  /** Milliseconds the mail host takes over a letter, about. */
+  readonly pace: number
+  readonly smallDisk: boolean
+}
+
+/**
+ * Waits that a run can afford; everything else is as production has it. The window outlasts any run: a letter that is
+ * given up because its mailing took too long would be no loss, and hide one.
+ */
+const settings = {
+  RETRY_FIRST_WAIT: '1',
+  RETRY_WINDOW: '3600',
+  RECONCILE_EVERY: '1',
+  CHUNK_SIZE: '100',
+}
+
+/** The whole of it, as production runs it, with a mail host that can misbehave and a proxy that can cut. */
+export async function openHouse(wishes: HouseWishes): Promise<House> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'pressebud-chaos-data-'))
+  const disk = wishes.smallDisk ? tryMountDisk(dataDir) : null
+  // The database server runs as another user where we are root.
+  chmodSync(dataDir, 0o711)
+  const database = await startEmbeddedPostgres({ dataDir, log: pino({ level: 'silent' }) })
+  const installation = await startInstallation(wishes.entries, { redis: false, env: settings, database })
+  const { folder } = installation
+  const { pool } = installation
+  const postgres = await openPostgresMachine(pool, folder)
+  const redisFolder = join(dataDir, 'queues')
+  mkdirSync(redisFolder)
+  const redis = wishes.queues === 'redis' ? await openRedisMachine(redisFolder) : null
+  const journal = join(folder, 'sink.jsonl')
+  const sink = await startSink(journal, kindRules(wishes.seed, wishes.pace))
+  const proxy = await startProxy(sink.port, Number(new URL(database.url).port))
+
+  const throughProxy = new URL(database.url)
+  throughProxy.port = String(proxy.ports.database)
+  const env = { DATABASE_URL: throughProxy.href, ...(redis ? { REDIS_URL: redis.url } : {}) }
+  const smtpUrl = `smtp://127.0.0.1:${proxy.ports['mail-host']}`
+  const backs: { part: string; at: number }[] = []
+  const fallen: string[] = []
+  const news = {
+    onBack: (part: string) => backs.push({ part, at: wallClock() }),
+    onFell: (part: string) => fallen.push(part),
+  }
+  const api = await openPart('api', () => installation.startApi(env), news)
+  const workers = await Promise.all(
+    Array.from({ length: wishes.workers }, (_, n) =>
+      openPart(`workers-${n + 1}`, () => installation.startWorkers(smtpUrl, env), news),
+    ),
+  )
+  return {
+    folder,
+    journal,
+    installation,
+    pool,
+    sink,
+    proxy,
+    api,
+    workers,
+    postgres,
+    redis,
+    disk,
+    backs,
+    fallen,
+    close: async (keep) => {
+      await Promise.all([api, ...workers].map((part) => part.close()))
+      await sink.close()
+      await proxy.close()
+      await redis?.close()
+      await installation.close(keep)
+      await postgres.close()
+      await database.stop()
+      if (keep) cpSync(dataDir, join(folder, 'data'), { recursive: true })
+      disk?.close()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+
+/**
+ * What the sink saw, one line of JSON each, in the order it saw it. `seq` is that order; `at` is milliseconds of the
+ * wall clock with fractions. `left` is the harness telling, in the same order, that a reader's opt-out has been
+ * answered: so whether a letter began before or after is a matter of lines, not of two clocks.
+ */
+export type Entry = { readonly seq: number; readonly at: number; readonly to: string } & (
+  | { readonly is: 'begun' }
+  | { readonly is: 'refused'; readonly code: number }
+  | {
+      readonly is: 'accepted'
+      /** Of the MAIL FROM. */
+      readonly begunAt: number
+      readonly subject: string
+      readonly messageId: string
+      readonly leaveUrl: string
+    }
+  /** The 250 was written. */
+  | { readonly is: 'answered' }
+  | { readonly is: 'left' }
+)
+
+/** The wall clock, fine enough to order what happens within a millisecond. */
+export const wallClock = () => performance.timeOrigin + performance.now()
+
+/** Reads a journal as it grows: each call gives what has been written since the last. */
+export function followJournal(path: string): () => Entry[] {
+  let offset = 0
+  let rest = ''
+  const buffer = Buffer.alloc(1024 * 1024)
+  return () => {
+    const file = openSync(path, 'r')
+    const entries: Entry[] = []
+    try {
+      for (;;) {
+        const length = readSync(file, buffer, 0, buffer.length, offset)
+        if (length === 0) return entries
+        offset += length
+        // Everything journalled is ASCII, so a character is never cut in two.
+        const lines = (rest + buffer.toString('latin1', 0, length)).split('\n')
+        rest = lines.pop()!
+        for (const line of lines) entries.push(JSON.parse(line) as Entry)
+      }
+    } finally {
+      closeSync(file)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import type { Pool } from '../../shared/postgres/pool.ts'
+
+/** The little that is asked of the installation itself: why a letter was not sent, and what it holds to be in doubt. */
+export type Ledger = {
+  stateOf(mailing: string, address: string): string
+  /** When attempts at this letter were written down as in doubt. */
+  doubtsOf(mailing: string, address: string): readonly number[]
+  /** Summed from the chunks. */
+  readonly doubted: number
+  readonly notEnded: readonly string[]
+}
+
+export async function readLedger(pool: Pool): Promise<Ledger> {
+  const states = await pool.query<{ mailing_id: string; address: string; state: string }>(
+    `select d.mailing_id, b.address, d.state
+       from deliveries d
+       join subscriptions s on s.id = d.subscription_id
+       join subscribers b on b.id = s.subscriber_id
+      where d.state <> 'sent'`,
+  )
+  const doubts = await pool.query<{ mailing_id: string; address: string; at: number }>(
+    `select a.mailing_id, b.address, extract(epoch from a.at)::float8 * 1000 as at
+       from attempts a
+       join subscriptions s on s.id = a.subscription_id
+       join subscribers b on b.id = s.subscriber_id
+      where a.verdict = 'in_doubt'`,
+  )
+  const doubted = await pool.query<{ doubted: number }>(
+    `select coalesce(sum(doubted), 0)::float8 as doubted from chunks`,
+  )
+  const notEnded = await pool.query<{ id: string }>(`select id from mailings where state <> 'done' order by id`)
+
+  const key = (mailing: string, address: string) => `${mailing} ${address}`
+  const stateByLetter = new Map(states.rows.map((row) => [key(row.mailing_id, row.address), row.state]))
+  const doubtsByLetter = new Map<string, number[]>()
+  for (const { mailing_id, address, at } of doubts.rows) {
+    const letter = key(mailing_id, address)
+    doubtsByLetter.set(letter, [...(doubtsByLetter.get(letter) ?? []), at])
+  }
+  return {
+    stateOf: (mailing, address) => stateByLetter.get(key(mailing, address)) ?? 'sent, or nothing at all',
+    doubtsOf: (mailing, address) => doubtsByLetter.get(key(mailing, address)) ?? [],
+    doubted: doubted.rows[0]!.doubted,
+    notEnded: notEnded.rows.map(({ id }) => id),
+  }
+}

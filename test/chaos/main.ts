@@ -1,0 +1,99 @@
+import { join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type FaultName, faultNames, faults } from './faults.ts'
+import { provoke } from './mutate.ts'
+import { mutations } from './mutations.ts'
+import { type ChaosResult, isGreen, runChaos } from './run.ts'
+import { tellFaults, tellResult, toJson } from './tell.ts'
+
+const program = new Command('chaos')
+  .description(
+    `Proves the promise from outside: a whole installation is run and broken on purpose, and letters are counted by a
+mail host of its own. Of every release answered 2xx, for every reader following when it was accepted:
+
+  lost     neither accepted by the mail host nor ended for a reason we know      must be 0
+  excess   copies that no attempt in doubt explains                              must be 0
+  late     letters begun after their reader's opt-out was answered 2xx           must be 0
+  phantom  letters to anybody they were not owed to                              must be 0
+
+doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
+given. recoverySeconds is the worst time from a part being back to the next acceptance.`,
+  )
+  .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
+  .option('--recipients <n>', 'readers', whole, 3_000)
+  .option('--kills <n>', 'how often a workers process is killed; other faults come in proportion', whole, 20)
+  .option(
+    '--faults <list>',
+    'which, parted by commas; or all, or all but some: all,-redis-stop,-tarpit',
+    chosen,
+    chosen('all'),
+  )
+  .option('--workers <n>', 'workers processes', whole, 2)
+  .addOption(new Option('--queues <store>', 'where the queues live').choices(['redis', 'postgres']).default('redis'))
+  .option('--mutate <name>', 'break the code on purpose, and see the count go red; or all')
+  .option('--json', 'one line of JSON')
+  .addHelpText('after', () => `\nFaults:\n${tellFaults(faults)}\nMutations:\n${tellFaults(mutations)}`)
+  .parse()
+
+type Options = {
+  seed: number
+  recipients: number
+  kills: number
+  faults: FaultName[]
+  workers: number
+  queues: 'redis' | 'postgres'
+  mutate?: string
+  json?: true
+}
+const options = program.opts<Options>()
+const entries = join(import.meta.dirname, '../..')
+const isTalking = process.stdout.isTTY && !options.json
+const wishes = {
+  ...options,
+  entries,
+  say: ({ kills, mailings, letters, now }: Parameters<Parameters<typeof runChaos>[0]['say']>[0]) => {
+    if (isTalking)
+      process.stdout.write(`\r\x1b[K${kills} kills · ${mailings} mailings · ${letters} letters accepted · ${now}`)
+  },
+}
+const write = (text: string) => process.stdout.write(`${isTalking ? '\r\x1b[K' : ''}${text}\n`)
+
+process.exitCode = (await (options.mutate === undefined ? proveOnce() : proveTheProof(options.mutate))) ? 0 : 1
+
+async function proveOnce(): Promise<boolean> {
+  const result: ChaosResult = await runChaos(wishes)
+  write(options.json ? toJson(wishes, result) : tellResult(wishes, result))
+  return isGreen(result)
+}
+
+/** A harness that never goes red proves nothing: each mutation must be caught, by the counter it was made for. */
+async function proveTheProof(wanted: string): Promise<boolean> {
+  const names = wanted === 'all' ? Object.keys(mutations) : [wanted]
+  const unknown = names.find((name) => !(name in mutations))
+  if (unknown) program.error(`There is no mutation ${unknown}. There are: ${Object.keys(mutations).join(', ')}.`)
+  let allCaught = true
+  for (const name of names as (keyof typeof mutations)[]) {
+    const caught = await provoke(name, wishes)
+    allCaught &&= caught.isCaught
+    write(options.json ? JSON.stringify(caught) : `${caught.isCaught ? 'caught' : 'MISSED'}  ${name}: ${caught.detail}`)
+  }
+  return allCaught
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}
+
+function chosen(text: string): FaultName[] {
+  const words = text.split(',').map((word) => word.trim())
+  const names = new Set<FaultName>()
+  for (const word of words) {
+    const name = word.replace(/^-/, '') as FaultName
+    if (word === 'all') for (const each of faultNames) names.add(each)
+    else if (!faultNames.includes(name)) throw new InvalidArgumentError(`There is no fault ${name}; --help lists them.`)
+    else if (word.startsWith('-')) names.delete(name)
+    else names.add(name)
+  }
+  return [...names]
+}

@@ -1,0 +1,60 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Mutation, type MutationName, mutations } from './mutations.ts'
+import { type ChaosWishes, redCounters, runChaos } from './run.ts'
+
+export type Caught = {
+  readonly mutation: MutationName
+  readonly isCaught: boolean
+  readonly detail: string
+}
+
+/** Runs a copy of the compiled programs with one thing in it broken, under the faults that should bring it to light. */
+export async function provoke(name: MutationName, wishes: ChaosWishes): Promise<Caught> {
+  const mutation: Mutation = mutations[name]
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-mutant-'))
+  try {
+    const result = await runChaos({
+      ...wishes,
+      entries: breakCopy(wishes.entries, folder, mutation),
+      faults: mutation.faults,
+      recipients: mutation.recipients ?? 2_000,
+      kills: mutation.kills,
+      patience: 20_000,
+    })
+    rmSync(result.folder, { recursive: true, force: true })
+    const red = redCounters(result)
+    const figures = red.map((counter) => `${counter} ${result[counter as 'lost']}`).join(', ')
+    const isCaught = mutation.red.some((counter) => red.includes(counter))
+    return { mutation: name, isCaught, detail: `${figures || 'everything green'} (${result.seconds} s)` }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+function breakCopy(entries: string, folder: string, { patches }: Mutation): string {
+  const copy = join(folder, 'dist')
+  cpSync(entries, copy, { recursive: true })
+  cpSync(join(entries, '../package.json'), join(folder, 'package.json'))
+  symlinkSync(join(entries, '../node_modules'), join(folder, 'node_modules'))
+  for (const { file, within, find, put } of patches) {
+    const path = join(copy, file)
+    const text = readFileSync(path, 'utf8')
+    const [start, end] = spanOf(text, within)
+    const span = text.slice(start, end)
+    const found = span.split(find).length - 1
+    if (found !== 1) throw new Error(`the mutation of ${file} finds its place ${found} times, not once: ${find}`)
+    writeFileSync(path, text.slice(0, start) + span.replace(find, () => put) + text.slice(end))
+  }
+  return copy
+}
+
+/** From the named function to the next exported one; without a name, the whole file. */
+function spanOf(text: string, within: string | undefined): [number, number] {
+  if (within === undefined) return [0, text.length]
+  const start = text.indexOf(`function ${within}(`)
+  if (start === -1) throw new Error(`there is no function ${within}`)
+  const next = text.indexOf('\nexport ', start)
+  return [start, next === -1 ? text.length : next]
+}

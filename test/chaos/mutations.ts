@@ -1,0 +1,170 @@
+import type { FaultName } from './faults.ts'
+
+export type Patch = {
+  /** In dist. */
+  readonly file: string
+  /** The function to look in; without it, the whole file. */
+  readonly within?: string
+  /** Must be there exactly once. */
+  readonly find: string
+  readonly put: string
+}
+
+/** One guard taken out of the code, the faults it guards against, and the counters that must tell. */
+export type Mutation = {
+  readonly sentence: string
+  readonly patches: readonly Patch[]
+  readonly faults: readonly FaultName[]
+  readonly kills: number
+  readonly recipients?: number
+  readonly red: readonly ('lost' | 'excess' | 'late' | 'phantom' | 'notEnded' | 'inDoubt')[]
+}
+
+const chunks = 'shared/delivery/chunk.sql.js'
+const deliveries = 'shared/delivery/delivery.sql.js'
+const attempts = 'shared/delivery/record-attempts.sql.js'
+
+export const mutations = {
+  'no-lease': {
+    sentence: 'A chunk is taken although another process holds it.',
+    patches: [
+      {
+        file: chunks,
+        within: 'leaseChunk',
+        find: 'c.lease_until is null',
+        put: 'true',
+      },
+      {
+        file: chunks,
+        within: 'dueChunks',
+        find: 'c.lease_until is null',
+        put: 'true',
+      },
+    ],
+    // Nothing here can leave a letter in doubt; only two holders of one chunk can.
+    faults: ['redis-flush', 'greylist'],
+    kills: 40,
+    red: ['inDoubt', 'excess'],
+  },
+  'no-recheck': {
+    sentence: 'A letter is claimed without asking whether its reader has left.',
+    patches: [
+      {
+        file: deliveries,
+        within: 'writeDeliveries',
+        find: `when s.state <> 'active' or b.address is null then 'opted_out'`,
+        put: '',
+      },
+      {
+        file: deliveries,
+        within: 'claimDeliveries',
+        find: `when s.state <> 'active' or b.address is null then 'opted_out'`,
+        put: '',
+      },
+    ],
+    faults: ['opt-out', 'greylist', 'sigterm'],
+    kills: 40,
+    red: ['late'],
+  },
+  'no-wait': {
+    sentence: 'An opt-out is answered while a worker may still begin a letter to that reader.',
+    patches: [
+      {
+        file: 'services/api/main.js',
+        within: 'untilNobodyMayBegin',
+        find: 'if (wait === 0)',
+        put: 'if (wait >= 0)',
+      },
+    ],
+    faults: ['opt-out', 'sigterm'],
+    kills: 60,
+    red: ['late'],
+  },
+  'ack-before-send': {
+    sentence: 'A letter is recorded as sent before it is handed over.',
+    patches: [
+      {
+        file: 'workers/mailer/send-chunk.js',
+        within: 'handOver',
+        find: 'const tally = { accepted: 0, putBack: 0 };',
+        put: `const tally = { accepted: 0, putBack: 0 };
+    await record(deps, chunk, window.map(({ subscriptionId }) => ({ subscriptionId, state: 'sent', wait: null, reply: null, trouble: null, begun: true })));`,
+      },
+    ],
+    faults: ['worker-kill'],
+    kills: 8,
+    red: ['lost'],
+  },
+  'no-unique': {
+    sentence: 'A chunk’s letters are written anew at each lease, and no unique key refuses the second.',
+    patches: [
+      {
+        file: 'shared/postgres/migrations/0001_the-house.sql',
+        find: `  reply text,
+  primary key (mailing_id, subscription_id),
+  check (state in ('due', 'claimed'`,
+        put: `  reply text,
+  check (state in ('due', 'claimed'`,
+      },
+      { file: chunks, within: 'leaseChunk', find: `fresh: row.state === 'cut'`, put: 'fresh: true' },
+      { file: deliveries, within: 'writeDeliveries', find: `and c.state = 'cut'`, put: '' },
+    ],
+    faults: ['greylist'],
+    kills: 20,
+    red: ['excess'],
+  },
+  'no-fence': {
+    sentence: 'A process that has lost its chunk may still record what became of it.',
+    patches: [
+      { file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' },
+    ],
+    faults: ['worker-hang'],
+    kills: 80,
+    red: ['excess', 'lost'],
+  },
+  'forget-doubt': {
+    sentence: 'Letters that a vanished process had claimed are sent again without being counted as in doubt.',
+    patches: [
+      {
+        file: attempts,
+        within: 'doubtAbandoned',
+        find: 'set doubted = c.doubted + (select count(*) from moved)',
+        put: 'set doubted = c.doubted',
+      },
+      { file: attempts, within: 'doubtAbandoned', find: 'from moved\n', put: 'from moved where false\n' },
+    ],
+    faults: ['worker-kill'],
+    kills: 10,
+    red: ['excess'],
+  },
+  'presume-sent': {
+    sentence: 'Letters that a vanished process had claimed are taken to have been sent.',
+    patches: [
+      {
+        file: attempts,
+        within: 'doubtAbandoned',
+        find: `set state = case when $4 = 'hold' then 'in_doubt' else 'due' end`,
+        put: `set state = case when $4 = 'hold' then 'in_doubt' else 'sent' end`,
+      },
+    ],
+    faults: ['worker-kill'],
+    kills: 10,
+    red: ['lost'],
+  },
+  'no-reconcile': {
+    sentence: 'Nobody looks for work that the queue has forgotten.',
+    patches: [
+      {
+        file: 'workers/scheduler/reconcile.js',
+        within: 'reconcile',
+        find: `deps.wake('mail-bulk', chunks.map(chunkJob));`,
+        put: '',
+      },
+    ],
+    faults: ['redis-flush', 'redis-stop'],
+    kills: 20,
+    red: ['notEnded', 'lost'],
+  },
+} as const satisfies Record<string, Mutation>
+
+export type MutationName = keyof typeof mutations

@@ -1,0 +1,73 @@
+import type { ChildProcess } from 'node:child_process'
+import { endProgram } from '../rig/programs.ts'
+
+/** A process of the installation under a supervisor: whenever it ends, for whatever reason, it is started again. */
+export type Part = {
+  readonly name: string
+  /** Whether it runs, and is neither ending nor frozen. */
+  isUp(): boolean
+  /** Ends it and waits until the next one is ready. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  /** Stops it where it stands; the act returned lets it go on. */
+  freeze(): () => void
+  close(): Promise<void>
+}
+
+export type PartNews = {
+  onBack(part: string): void
+  /** It ended by itself, which no fault should make it do. */
+  onFell(part: string): void
+}
+
+const restartAfter = 200
+
+export async function openPart(name: string, start: () => Promise<ChildProcess>, news: PartNews): Promise<Part> {
+  let child: ChildProcess | null = null
+  let isWanted = true
+  let isEnding = false
+  let isFrozen = false
+  let ready: Promise<void> = run()
+
+  async function run(): Promise<void> {
+    while (isWanted && child === null) {
+      try {
+        child = await start()
+      } catch {
+        // What it needs is away, too; a supervisor tries again.
+        await new Promise((resolve) => setTimeout(resolve, restartAfter))
+      }
+    }
+    child?.once('exit', () => {
+      child = null
+      if (!isEnding && isWanted) news.onFell(name)
+      isEnding = false
+      if (isWanted) ready = run().then(() => news.onBack(name))
+    })
+  }
+
+  await ready
+  return {
+    name,
+    isUp: () => child !== null && !isEnding && !isFrozen,
+    end: async (signal) => {
+      if (child === null) return ready
+      isEnding = true
+      await endProgram(child, signal)
+      await ready
+    },
+    freeze: () => {
+      isFrozen = true
+      child?.kill('SIGSTOP')
+      return () => {
+        child?.kill('SIGCONT')
+        isFrozen = false
+        news.onBack(name)
+      }
+    },
+    close: async () => {
+      isWanted = false
+      await ready
+      if (child !== null) await endProgram(child)
+    },
+  }
+}

@@ -1,0 +1,121 @@
+import { linkKeys, sealToken } from '../../shared/links/token.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { testSecrets } from '../given/secrets.ts'
+import { loadCrowd } from '../rig/crowd.ts'
+import { wallClock } from './journal.ts'
+
+/** A span in which something took effect: asked at the first instant, answered 2xx at the second. */
+export type Answered = { readonly asked: number; readonly answered: number }
+
+/**
+ * A reader as the harness knows them. `follows` and `left` are what their own requests were answered; nothing here is
+ * read back from the installation.
+ */
+export type Reader = {
+  readonly address: string
+  /** `from-the-start`, or when their confirmation was answered, or not yet. */
+  follows: 'from-the-start' | Answered | null
+  left: { asked: number; answered: number | null } | null
+  /** The link in the last letter they got. */
+  leaveUrl: string | null
+  readonly confirmPath: string | null
+}
+
+/** One in so many asked to follow and has not confirmed yet; one in so many had left before everything. */
+const pendingEvery = 20
+const goneEvery = 50
+
+/** So many that a few slow answers do not slow down whole domains for the rest of the run. */
+const domains = 300
+
+/** Fills the newsroom, and another one whose readers must hear nothing. */
+export async function gatherReaders(pool: Pool, newsroomId: string, count: number): Promise<Map<string, Reader>> {
+  await loadCrowd(pool, newsroomId, count, domains)
+  await pool.query(
+    `update subscriptions set state = 'pending', activated_at = null where newsroom_id = $1 and id % $2 = 0`,
+    [newsroomId, pendingEvery],
+  )
+  await pool.query(
+    `update subscriptions set state = 'ended', ended_at = now(), ended_reason = 'unsubscribed'
+      where newsroom_id = $1 and id % $2 = 1`,
+    [newsroomId, goneEvery],
+  )
+  const elsewhere = await givenNewsroom(pool, { slug: 'elsewhere' })
+  await pool.query(
+    `with made as (
+       insert into subscribers (address, address_key, address_hash, created_at)
+       select a, a, sha256(a::bytea), now() from (select 'e' || n || '@elsewhere.example' as a from generate_series(1, 50) n)
+       returning id
+     )
+     insert into subscriptions (newsroom_id, subscriber_id, state, language, requested_at, activated_at)
+     select $1, id, 'active', 'nb', now(), now() from made`,
+    [elsewhere.id],
+  )
+  const { rows } = await pool.query<{ id: string; address: string; state: string; requested: number }>(
+    `select s.id, b.address, s.state, floor(extract(epoch from s.requested_at) * 1000)::float8 as requested
+       from subscriptions s join subscribers b on b.id = s.subscriber_id
+      where s.newsroom_id = $1`,
+    [newsroomId],
+  )
+  const keys = linkKeys(testSecrets)
+  const inAnHour = BigInt(Math.floor(Date.now() / 1000) + 36_000)
+  return new Map(
+    rows.map(({ id, address, state, requested }) => {
+      const reader: Reader = {
+        address,
+        follows: state === 'active' ? 'from-the-start' : null,
+        left: null,
+        leaveUrl: null,
+        // The letter that would carry it is another one's test; the door is the real one.
+        confirmPath:
+          state === 'pending'
+            ? `/confirm/${sealToken(keys, 'confirm', [BigInt(id), inAnHour, BigInt(requested)])}`
+            : null,
+      }
+      return [address, reader]
+    }),
+  )
+}
+
+/** Leaves as a mailbox does it for its reader, by the link in a letter, until it is answered 2xx. */
+export async function leave(reader: Reader, isOver: () => boolean): Promise<boolean> {
+  reader.left = { asked: wallClock(), answered: null }
+  while (!isOver()) {
+    if (await post(reader.leaveUrl!, 'List-Unsubscribe=One-Click')) {
+      reader.left.answered = wallClock()
+      return true
+    }
+  }
+  return false
+}
+
+export async function confirm(api: string, reader: Reader, isOver: () => boolean): Promise<boolean> {
+  const asked = wallClock()
+  // Until it is answered it may have taken effect or not.
+  reader.follows = { asked, answered: Number.POSITIVE_INFINITY }
+  while (!isOver()) {
+    if (await post(`${api}${reader.confirmPath}`, 'answer=yes')) {
+      reader.follows = { asked, answered: wallClock() }
+      return true
+    }
+  }
+  return false
+}
+
+async function post(url: string, body: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body,
+      signal: AbortSignal.timeout(10_000),
+    })
+    await response.text()
+    if (response.ok) return true
+  } catch {
+    // The door is away: a mailbox tries again.
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  return false
+}

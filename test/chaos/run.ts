@@ -1,0 +1,218 @@
+import type { Stage } from './acts.ts'
+import { openChance } from './chance.ts'
+import { type Counts, countLetters } from './count.ts'
+import { type Fault, type FaultName, faults } from './faults.ts'
+import { type House, openHouse } from './house.ts'
+import { followJournal } from './journal.ts'
+import { readLedger } from './ledger.ts'
+import { type Published, publish } from './publisher.ts'
+import { gatherReaders } from './readers.ts'
+import { worstRecovery } from './recovery.ts'
+import type { SinkRules } from './sink-rules.ts'
+import { openTally } from './tally.ts'
+import { sendVisitors } from './visitors.ts'
+
+export type ChaosWishes = {
+  readonly entries: string
+  readonly seed: number
+  readonly recipients: number
+  readonly kills: number
+  readonly faults: readonly FaultName[]
+  readonly workers: number
+  readonly queues: 'redis' | 'postgres'
+  /** Milliseconds without an acceptance or an end after which what is left is not coming. */
+  readonly patience?: number
+  /** Told now and then where the run stands. */
+  say(progress: Progress): void
+}
+
+export type Progress = {
+  readonly kills: number
+  readonly mailings: number
+  readonly letters: number
+  readonly now: string
+}
+
+export type ChaosResult = Omit<Counts, 'culprits'> & {
+  readonly recoverySeconds: number
+  readonly slowestPart: string
+  readonly kills: number
+  readonly mailings: number
+  readonly notEnded: number
+  readonly optOuts: number
+  /** Parts that ended by themselves and were started again. */
+  readonly fallen: number
+  readonly played: Readonly<Record<string, number>>
+  readonly skipped: Readonly<Record<string, string>>
+  /** Whether some fault of the run can leave a letter in doubt. */
+  readonly mayDoubt: boolean
+  readonly seconds: number
+  readonly culprits: readonly string[]
+  readonly folder: string
+}
+
+/** Milliseconds the mail host takes over a letter: a mailing must last long enough for things to happen to it. */
+const pace = 25
+/** Longer than everything that is meant to be waited for: a job in the queue under a dead worker's name waits 40 s. */
+const usualPatience = 60_000
+
+/** One run: an installation, readers, releases, faults, and the reckoning. */
+export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
+  const started = performance.now()
+  const house = await openHouse({ ...wishes, pace, smallDisk: wishes.faults.includes('disk-full') })
+  let isClean = false
+  try {
+    const result = await play(wishes, house)
+    isClean = isGreen(result)
+    return { ...result, seconds: Math.round((performance.now() - started) / 1000) }
+  } finally {
+    await house.close(!isClean)
+  }
+}
+
+/** Whether the promise was kept. */
+export const isGreen = (result: ChaosResult) => redCounters(result).length === 0
+
+export function redCounters(result: ChaosResult): string[] {
+  const mustBeNone = ['lost', 'excess', 'late', 'phantom', 'notEnded'] as const
+  const red: string[] = mustBeNone.filter((counter) => result[counter] > 0)
+  if (!result.mayDoubt && result.inDoubt > 0) red.push('inDoubt')
+  return red
+}
+
+async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
+  const { seed } = wishes
+  const chance = openChance(seed)
+  const has = (name: FaultName) => wishes.faults.includes(name)
+  const readers = await gatherReaders(house.pool, house.installation.newsroom.id, wishes.recipients)
+  const readJournal = followJournal(house.journal)
+  const tally = openTally((address, leaveUrl) => {
+    const reader = readers.get(address)
+    if (reader) reader.leaveUrl = leaveUrl
+  })
+  const look = () => tally.take(readJournal())
+  const releases: Published[] = []
+  const played: Record<string, number> = {}
+  const skipped: Record<string, string> = {}
+  let published = 0
+  let now = 'a calm mailing first'
+
+  const publishNext = async () => {
+    published += 1
+    const copies = has('duplicate-webhook') && published > 1 ? 1 + Math.floor(chance.between(1, 8)) : 1
+    releases.push(await publish(house.installation, String(seed), `Chaos ${published}`, copies))
+  }
+  const newest = () => releases.at(-1)?.title ?? ''
+  const tell = () =>
+    wishes.say({ kills: played['worker-kill'] ?? 0, mailings: published, letters: tally.acceptances.length, now })
+  const ticking = setInterval(() => {
+    look()
+    tell()
+  }, 200)
+
+  // One mailing in peace: it gives every reader a letter to leave by, and shows that the house stands.
+  await publishNext()
+  const letEnd = () => untilEnded(house, () => tally.acceptances.length, wishes.patience ?? usualPatience)
+  await letEnd()
+  look()
+
+  house.sink.follow(rulesOf(wishes.faults, seed))
+  const visitors = sendVisitors({
+    house,
+    chance: openChance(seed + 1),
+    readers: [...readers.values()],
+    leaving: has('opt-out'),
+    following: has('follow'),
+    hasNewest: (reader) => tally.copies.get(newest())?.has(reader.address) ?? false,
+  })
+  let isBusy = true
+  const publishing = keepBusy()
+
+  for (const name of planActs(wishes, chance)) {
+    await pause(chance.between(200, 1_200))
+    now = name
+    const stage: Stage = {
+      house,
+      chance,
+      publishNext,
+      skip: (why) => {
+        skipped[name] = why
+      },
+    }
+    const fault: Fault = faults[name]
+    if (fault.kind === 'act') await fault.act(stage)
+    if (!(name in skipped)) played[name] = (played[name] ?? 0) + 1
+  }
+
+  now = 'waiting for the rest'
+  isBusy = false
+  await publishing
+  await letEnd()
+  await visitors.close()
+  clearInterval(ticking)
+  await house.sink.flush()
+  look()
+  const ledger = await readLedger(house.pool)
+  const recovery = worstRecovery(house.backs, releases, tally)
+  return {
+    ...countLetters({ releases, readers, tally, ledger }),
+    recoverySeconds: Number(recovery.seconds.toFixed(1)),
+    slowestPart: recovery.part,
+    kills: played['worker-kill'] ?? 0,
+    mailings: releases.length,
+    notEnded: ledger.notEnded.length,
+    optOuts: visitors.left(),
+    fallen: house.fallen.length,
+    played,
+    skipped,
+    mayDoubt: wishes.faults.some((name) => faults[name].doubts),
+    seconds: 0,
+    folder: house.folder,
+  }
+
+  /** There is always a mailing under way: the next begins when the last is half accepted. */
+  async function keepBusy(): Promise<void> {
+    while (isBusy) {
+      if (tally.acceptedOf(newest()) > wishes.recipients * 0.5) await publishNext()
+      await pause(50)
+    }
+  }
+}
+
+/** Kills and everything else in one shuffled row. */
+function planActs(wishes: ChaosWishes, chance: ReturnType<typeof openChance>): FaultName[] {
+  return chance.shuffle(
+    wishes.faults.flatMap((name) => {
+      const fault: Fault = faults[name]
+      return fault.kind === 'act' ? Array.from({ length: fault.times(wishes.kills) }, () => name) : []
+    }),
+  )
+}
+
+function rulesOf(names: readonly FaultName[], seed: number): SinkRules {
+  const chosen = names.map((name): Fault => faults[name])
+  const wide = chosen.filter((fault) => fault.kind === 'mail-host-wide')
+  return {
+    seed,
+    pace,
+    misdeeds: Object.assign({}, ...chosen.map((fault) => (fault.kind === 'mail-host' ? fault.misdeeds : {}))),
+    turnedAway: Math.max(0, ...wide.map((fault) => fault.turnedAway)),
+    unknown: Math.max(0, ...wide.map((fault) => fault.unknown)),
+  }
+}
+
+/** Waits until every mailing has ended, or nothing has happened for too long. */
+async function untilEnded(house: House, letters: () => number, patience: number): Promise<void> {
+  let [before, since] = ['', performance.now()]
+  while (performance.now() - since < patience) {
+    const { rows } = await house.pool
+      .query<{ open: number }>(`select count(*)::int as open from mailings where state <> 'done'`)
+      .catch(() => ({ rows: [] }))
+    if (rows[0]?.open === 0) return
+    const state = `${rows[0]?.open} ${letters()}`
+    if (state !== before) [before, since] = [state, performance.now()]
+    await pause(100)
+  }
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,56 @@
+import type { ChaosResult, ChaosWishes } from './run.ts'
+import { redCounters } from './run.ts'
+
+type Shown = Pick<ChaosWishes, 'seed' | 'recipients' | 'workers' | 'queues'>
+
+export function tellFaults(rows: Readonly<Record<string, { readonly sentence: string }>>): string {
+  const widest = Math.max(...Object.keys(rows).map((name) => name.length))
+  return Object.entries(rows)
+    .map(([name, { sentence }]) => `  ${name.padEnd(widest)}  ${sentence}\n`)
+    .join('')
+}
+
+export function toJson({ seed, recipients, workers, queues }: Shown, result: ChaosResult): string {
+  const red = redCounters(result)
+  return JSON.stringify({
+    ...{ seed, recipients, workers, queues },
+    ...result,
+    culprits: result.culprits.slice(0, mostCulprits),
+    folder: red.length > 0 ? result.folder : undefined,
+    red,
+  })
+}
+
+const mostCulprits = 20
+
+export function tellResult(wishes: Shown, result: ChaosResult): string {
+  const red = redCounters(result)
+  const row = (name: string, value: string | number, note = '') =>
+    `  ${name.padEnd(17)}${String(value).padStart(9)}${red.includes(name) ? '  RED' : ''}${note && `  ${note}`}`
+  const others = Object.entries(result.endedOtherwise).map(([state, letters]) => `${letters} ${state}`)
+  const played = Object.entries(result.played).map(([name, times]) => `${name} ${times}`)
+  const skipped = Object.entries(result.skipped).map(([name, why]) => `  skipped: ${name}: ${why}`)
+  const culprits = result.culprits.slice(0, mostCulprits).map((culprit) => `  ${culprit}`)
+  const more = result.culprits.length - culprits.length
+  return [
+    `Seed ${wishes.seed}, ${wishes.recipients} readers, ${wishes.workers} workers processes, queues in ${wishes.queues}: ${result.seconds} seconds`,
+    row('owed', result.owed, `in ${result.mailings} mailings`),
+    row('accepted', result.accepted, others.length > 0 ? `and ${others.join(', ')}` : ''),
+    row('lost', result.lost),
+    row('doubled', result.doubled),
+    row('inDoubt', result.inDoubt),
+    row('excess', result.excess),
+    row('late', result.late, `${result.optOuts} readers left`),
+    row('phantom', result.phantom),
+    row('notEnded', result.notEnded),
+    row('recoverySeconds', result.recoverySeconds, result.slowestPart),
+    row('kills', result.kills, result.fallen > 0 ? `and ${result.fallen} ends that nobody ordered` : ''),
+    `  played: ${played.join(', ')}`,
+    ...skipped,
+    ...culprits,
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+    red.length === 0
+      ? 'The promise was kept.'
+      : `The promise was BROKEN (${red.join(', ')}). What is left to look at: ${result.folder}`,
+  ].join('\n')
+}

@@ -1,0 +1,219 @@
+import type { ChildProcess } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { givenReaders } from '../given/readers.ts'
+import { releaseBody } from '../given/webhook.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { entries } from '../rig/entries.ts'
+import { type Installation, startInstallation } from '../rig/installation.ts'
+import { endProgram, findProgram, startRedis } from '../rig/programs.ts'
+import { linkIn, oneClick, type ReaderAtHome, readerAtHome } from '../rig/reader-at-home.ts'
+import { rowsOf } from '../rig/reader-house.ts'
+import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
+
+const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
+
+/** Waits of an installation that somebody watches: what would be minutes are seconds, and all else is as it ships. */
+const impatient = { RECONCILE_EVERY: '1', RETRY_FIRST_WAIT: '1', CHUNK_SIZE: '20', SIGN_UPS_PER_HOUR: '1000' }
+
+describe.each(['postgres', 'redis'] as const)('the life of readers and releases, queues on %s', (kind) => {
+  describe.skipIf(kind === 'redis' && !hasRedis)('in processes of their own', () => {
+    let database: TestDatabase
+    let inbox: RecordingInbox
+    let house: Installation
+    let api: ChildProcess
+    let workers: ChildProcess
+
+    beforeAll(async () => {
+      database = await openTestDatabase()
+      inbox = await openRecordingInbox()
+      const there = { url: database.url, exited: new Promise<void>(() => {}), stop: async () => {} }
+      house = await startInstallation(entries, { redis: kind === 'redis', env: impatient, database: there })
+      ;[api, workers] = await Promise.all([house.startApi(), house.startWorkers(inbox.url)])
+    })
+    afterAll(async () => {
+      await house.close()
+      await inbox.close()
+      await database.close()
+    })
+
+    let releases = 0
+    /** The publisher's system tells of a release; returns its title and its mailing. */
+    async function publish(wishes: Record<string, unknown> = {}) {
+      releases += 1
+      const title = `Release ${releases} on ${kind}`
+      const told = releaseBody({
+        externalId: `release-${releases}`,
+        languages: { nb: { title, lead: 'Brygga står klar.', bodyHtml: '<p>Velkommen.</p>' } },
+        ...wishes,
+      })
+      const { status, answer } = await house.publish(`event-${releases}`, JSON.stringify(told))
+      expect(status).toBe(202)
+      return { title, mailing: answer.mailing!.id, state: (answer.mailing as { state?: string }).state }
+    }
+    const done = (mailing: string) =>
+      until(`mailing ${mailing} is done`, async () => {
+        const { rows } = await house.pool.query<{ state: string }>('select state from mailings where id = $1', [
+          mailing,
+        ])
+        return rows[0]?.state === 'done'
+      })
+    const reader = (name: string): ReaderAtHome => readerAtHome(house, inbox, `${name}@${kind}.example`)
+    const newsroom = () => house.newsroom as unknown as Newsroom
+    const imported = async (name: string, count: number) => {
+      const addresses = Array.from({ length: count }, (_, n) => `${name}${n}@${kind}.example`)
+      await givenReaders(house.pool, { ...newsroom(), defaultLanguage: 'nb' }, addresses)
+      return addresses
+    }
+    /** How many letters with that title came to each of these. */
+    const copies = (title: string, addresses: readonly string[]) => {
+      const counts = new Map(addresses.map((address) => [address, 0]))
+      for (const { to, raw } of inbox.received)
+        if (counts.has(to) && raw.includes(`Subject: ${title}\r\n`)) counts.set(to, counts.get(to)! + 1)
+      return [...counts.values()]
+    }
+    const doubted = async (mailing: string) => {
+      const { rows } = await house.pool.query<{ doubted: number }>(
+        'select sum(doubted)::int as doubted from chunks where mailing_id = $1',
+        [mailing],
+      )
+      return rows[0]!.doubted
+    }
+
+    test('a reader asks, confirms, is written to, leaves with one click, and is left alone', async () => {
+      const [kari, ola] = [reader('kari'), reader('ola')]
+      await ola.follow()
+      expect(await kari.signUp()).toBe(200)
+      const question = await kari.letter(0)
+      const link = linkIn(question, 'confirm')
+      const before = await rowsOf(house.pool)
+      for (let scan = 0; scan < 3; scan += 1) await kari.open(link)
+      expect(await rowsOf(house.pool)).toBe(before)
+      expect(await kari.press(link)).toBe(200)
+
+      const first = await publish()
+      const letter = await kari.letter(1)
+      expect(letter.subject).toBe(first.title)
+      expect(letter.text).toContain('Velkommen.')
+      await done(first.mailing)
+      expect(await oneClick(letter)).toBe(200)
+
+      const second = await publish()
+      await done(second.mailing)
+      expect((await ola.letter(2)).subject).toBe(second.title)
+      expect([kari.letters(), ola.letters()]).toEqual([2, 3])
+    })
+
+    test('a release under embargo is nowhere to be seen before its hour, and in the mailbox after it', async () => {
+      const early = reader('early')
+      await early.follow()
+      const hour = new Date(Date.now() + 1_500)
+      const { title, mailing, state } = await publish({ publishedAt: hour.toISOString() })
+      expect(state).toBe('embargoed')
+      const page = `${house.api}/newsrooms/${house.newsroom.slug}`
+      expect(await early.open(page)).not.toContain(title)
+      expect((await early.letter(1)).subject).toBe(title)
+      expect(Date.now()).toBeGreaterThanOrEqual(hour.getTime())
+      await done(mailing)
+      expect(await early.open(page)).toContain(title)
+    })
+
+    test('a reader whose mail host says “later” is written to again, and has the letter once', async () => {
+      const grey = reader('grey')
+      await grey.follow()
+      inbox.refuse(grey.address, { code: 450, text: '4.2.0 Greylisted, come back later', times: 1 })
+      const { title, mailing } = await publish()
+      expect((await grey.letter(1)).subject).toBe(title)
+      await done(mailing)
+      expect(copies(title, [grey.address])).toEqual([1])
+      const { rows } = await house.pool.query('select verdict, code from attempts where mailing_id = $1', [mailing])
+      expect(rows).toEqual([{ verdict: 'deferred', code: 450 }])
+    })
+
+    test('an address its mail host refuses for good is left alone, until its owner asks and confirms', async () => {
+      const moved = reader('moved')
+      await moved.follow()
+      inbox.refuse(moved.address, { code: 550, text: '5.1.1 No such user', times: 1 })
+      await done((await publish()).mailing)
+      await done((await publish()).mailing)
+      expect(moved.letters()).toBe(1)
+      await moved.follow()
+      const { title } = await publish()
+      expect((await moved.letter(2)).subject).toBe(title)
+    })
+
+    test('a worker killed in the middle of a mailing loses nobody, and doubles none but those in doubt', async () => {
+      const addresses = await imported('killed', 60)
+      let begun = 0
+      inbox.onMailFrom = () => {
+        begun += 1
+        return begun > 25 ? new Promise(() => {}) : Promise.resolve()
+      }
+      const { title, mailing } = await publish()
+      await until('letters are under way', () => begun > 25)
+      await endProgram(workers, 'SIGKILL')
+      inbox.onMailFrom = async () => {}
+      workers = await house.startWorkers(inbox.url)
+      await done(mailing)
+      const counts = copies(title, addresses)
+      expect(counts.filter((count) => count === 0)).toEqual([])
+      expect(counts.reduce((sum, count) => sum + count - 1, 0)).toBeLessThanOrEqual(await doubted(mailing))
+    })
+
+    test('a worker told to stop under load finishes what it began: no letter is in doubt, none is sent twice', async () => {
+      const addresses = await imported('stopped', 200)
+      let begun = 0
+      inbox.onMailFrom = async () => {
+        begun += 1
+      }
+      const { title, mailing } = await publish()
+      await until('letters are under way', () => begun > 20)
+      await endProgram(workers, 'SIGTERM')
+      expect(workers.exitCode).toBe(0)
+      workers = await house.startWorkers(inbox.url)
+      await done(mailing)
+      expect(copies(title, addresses)).toEqual(addresses.map(() => 1))
+      expect(await doubted(mailing)).toBe(0)
+    })
+
+    test('the public door told to stop answers who is inside, and ends in order', async () => {
+      const asked = reader('late').signUp()
+      const page = await fetch(`${house.api}/newsrooms/${house.newsroom.slug}`)
+      await Promise.all([asked, page.text()])
+      await endProgram(api, 'SIGTERM')
+      expect(api.exitCode).toBe(0)
+      api = await house.startApi()
+    })
+
+    test.runIf(kind === 'redis')(
+      'with Redis gone readers and publishers notice nothing but a little patience',
+      async () => {
+        const [stays, leaves] = [reader('stays'), reader('leaves')]
+        await Promise.all([stays.follow(), leaves.follow()])
+        await done((await publish()).mailing)
+        const letter = await leaves.letter(1)
+        const redis = house.redis!
+        await endProgram(redis.child, 'SIGKILL')
+
+        const newcomer = reader('newcomer')
+        expect(await newcomer.signUp()).toBe(200)
+        expect(await oneClick(letter)).toBe(200)
+        const during = await publish()
+
+        // It comes back with nothing in it.
+        const again = await startRedis(mkdtempSync(join(house.folder, 'redis-')), redis.port)
+        await done(during.mailing)
+        expect((await stays.letter(2)).subject).toBe(during.title)
+        expect((await newcomer.letter(0)).text).toContain('/confirm/')
+        expect(leaves.letters()).toBe(2)
+
+        await again.close()
+        await Promise.all([endProgram(workers, 'SIGTERM'), endProgram(api, 'SIGTERM')])
+        expect([workers.exitCode, api.exitCode]).toEqual([0, 0])
+      },
+    )
+  })
+})
