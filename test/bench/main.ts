@@ -8,6 +8,7 @@ import { startSmtpSink } from '../rig/programs.ts'
 import { knockAtDoors } from './doors.ts'
 import { rateOfNodemailer, rateOfSource } from './peers.ts'
 import { releaseOfSize } from './release-of-size.ts'
+import { makeSigner, rateOfSigning } from './signing.ts'
 import { sendSmallMailing } from './small-mailing.ts'
 
 /*
@@ -23,6 +24,7 @@ const program = new Command('bench')
   .option('--sinks <n>', 'mail hosts, 1 or 2', Number, 1)
   .option('--doors', 'knock at the doors meanwhile: sign-ups, one-click opt-outs, releases')
   .option('--small', 'meanwhile publish to the 200 readers of another newsroom')
+  .option('--signed', 'with DKIM signatures, beside what OpenSSL can sign')
   .option('--json', 'one line of JSON')
   .parse()
 const options = program.opts<{
@@ -32,6 +34,7 @@ const options = program.opts<{
   sinks: number
   doors?: true
   small?: true
+  signed?: true
   json?: true
 }>()
 const workersWanted = options.workers ?? options.sinks
@@ -40,9 +43,10 @@ const say = (line: string) => {
 }
 
 say(`Starting PostgreSQL, Redis and ${options.sinks} sink(s); loading ${options.recipients} readers …`)
+const signer = options.signed ? makeSigner() : null
 const installation = await startInstallation(join(import.meta.dirname, '../..'), {
   redis: true,
-  env: { LOG_LEVEL: 'warn', SIGN_UPS_PER_HOUR: '1000000' },
+  env: { LOG_LEVEL: 'warn', SIGN_UPS_PER_HOUR: '1000000', ...signer?.settings },
 })
 const sinks = await Promise.all(Array.from({ length: options.sinks }, startSmtpSink))
 try {
@@ -51,6 +55,7 @@ try {
 } finally {
   await Promise.all(sinks.map((sink) => sink.close()))
   await installation.close()
+  signer?.forget()
 }
 
 async function measure() {
@@ -101,6 +106,7 @@ async function measure() {
   const peerLetters = Math.min(options.recipients, 50_000)
   const source = await rateOfSource(ports, peerLetters, options.size)
   const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), options.size)
+  const signing = signer ? rateOfSigning() : null
   const rate = options.recipients / seconds
   const per = (part: keyof typeof before) => round((after[part] - before[part]) / thousands, 4)
   return {
@@ -122,6 +128,7 @@ async function measure() {
     roundTripsPer1000: round(transactions / thousands, 1),
     ...doors,
     ...small,
+    ...(signing && { signsPerSecondPossible: Math.round(signing), ratioToSigning: round(rate / signing, 3) }),
     countedBySinks: sinks.reduce((sum, sink) => sum + sink.count(), 0),
   }
 }
