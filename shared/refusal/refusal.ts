@@ -23,7 +23,6 @@ export const refusals = {
   RELEASE_ALREADY_PUBLISHED: [409, 'A release with this externalId was published before, with other content.'],
   TOO_MANY_REQUESTS: [429, 'Too many requests; wait as long as Retry-After says.'],
   LOGIN_NEEDED: [401, 'Log in first.'],
-  PASSWORD_WRONG: [401, 'That is not the password.'],
   ORIGIN_FOREIGN: [403, 'This request came from another site.'],
   MAILING_UNKNOWN: [404, 'There is no such mailing.'],
   TOO_BUSY: [503, 'The service cannot do this right now; nothing was changed. Try again shortly.'],

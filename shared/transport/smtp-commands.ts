@@ -77,21 +77,14 @@ function needsSmtpUtf8(envelope: Envelope): boolean {
   return beyondAscii.test(envelope.to) || beyondAscii.test(envelope.from)
 }
 
-// RFC 3461 4.4 allows 100 characters; an id that cannot be whole is of no use to whoever gets the report.
-function envid(envelope: Envelope): string {
-  if (!envelope.envid) return ''
-  const encoded = xtext(envelope.envid)
+// RFC 3461 4.4 allows 100 characters, and nothing but printable ASCII before they are encoded: over anything else Postfix
+// refuses the letter. An id that cannot be whole is of no use to whoever gets the report.
+function envid({ envid: id }: Envelope): string {
+  if (!id || !printable.test(id)) return ''
+  const encoded = xtext(id)
   return encoded.length <= 100 ? ` ENVID=${encoded}` : ''
 }
 
-function xtext(text: string): string {
-  if (!outsideXtext.test(text)) return text
-  let encoded = ''
-  for (const byte of Buffer.from(text)) {
-    const isPlain = byte > 0x20 && byte < 0x7f && byte !== 0x2b && byte !== 0x3d
-    encoded += isPlain ? String.fromCharCode(byte) : `+${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return encoded
-}
+const printable = /^[ -~]+$/
 
-const outsideXtext = /[^!-~]|[+=]/
+const xtext = (text: string) => text.replace(/[ +=]/g, (sign) => `+${sign.charCodeAt(0).toString(16).toUpperCase()}`)

@@ -1,6 +1,7 @@
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -61,6 +62,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   // The database server runs as another user where we are root.
   chmodSync(dataDir, 0o711)
   const database = await startEmbeddedPostgres({ dataDir, log: pino({ level: 'silent' }) })
+  await migrateAs(wishes.entries, database.url)
   const installation = await startInstallation(wishes.entries, { redis: false, env: settings, database })
   const { folder } = installation
   const { pool } = installation
@@ -115,4 +117,11 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
       rmSync(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+/** The schema is part of what may have been tampered with. */
+async function migrateAs(entries: string, url: string): Promise<void> {
+  const path = pathToFileURL(join(entries, 'shared/postgres/migrate.js')).href
+  const { migrate } = (await import(path)) as typeof import('../../shared/postgres/migrate.ts')
+  await migrate(url, { info: () => {} })
 }

@@ -106,6 +106,13 @@ export const mutations = {
         put: `  reply text,
   check (state in ('due', 'claimed'`,
       },
+      {
+        file: 'shared/postgres/migrations/0001_the-house.sql',
+        find: 'create table attempts (',
+        put: `create index deliveries_letter on deliveries (mailing_id, subscription_id);
+
+create table attempts (`,
+      },
       { file: chunks, within: 'leaseChunk', find: `fresh: row.state === 'cut'`, put: 'fresh: true' },
       { file: deliveries, within: 'writeDeliveries', find: `and c.state = 'cut'`, put: '' },
     ],
@@ -115,9 +122,7 @@ export const mutations = {
   },
   'no-fence': {
     sentence: 'A process that has lost its chunk may still record what became of it.',
-    patches: [
-      { file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' },
-    ],
+    patches: [{ file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' }],
     faults: ['worker-hang'],
     kills: 80,
     red: ['excess', 'lost'],

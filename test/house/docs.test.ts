@@ -8,7 +8,7 @@ import { refusals } from '../../shared/refusal/refusal.ts'
 import { subscriptionStates } from '../../shared/subscription/subscription.ts'
 import { suppressionReasons } from '../../shared/suppression/suppression.ts'
 import { tellCurve } from '../../workers/mailer/retry-curve.ts'
-import { root } from './sources.ts'
+import { readSources, root } from './sources.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
@@ -49,6 +49,13 @@ describe('the docs agree with the code on', () => {
         sentence,
       ]),
     )
+  })
+
+  test('refusals: each is given somewhere, none is kept for show', () => {
+    const code = readSources('services')
+      .map(({ text }) => text)
+      .join('\n')
+    expect(Object.keys(refusals).filter((name) => !code.includes(`'${name}'`))).toEqual([])
   })
 
   test('states: of mailings, deliveries, subscriptions and suppressions', () => {

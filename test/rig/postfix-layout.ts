@@ -17,7 +17,7 @@ export function layOutPostfix(folder: string, port: number, { tls, login, settin
   const owner = { uid: idOf('-u'), gid: idOf('-g') }
   makeFolders(folder, owner)
   writeOld(join(folder, 'mailboxes'), mailboxes)
-  writeOld(join(folder, 'transports'), transports)
+  writeOld(join(folder, 'aliases'), aliases)
   if (tls) writeFileSync(join(folder, 'tls.pem'), tls.key + tls.cert, { mode: 0o600 })
   if (login) keepLogin(folder, login, owner)
   const lines = {
@@ -40,11 +40,11 @@ type Owner = { readonly uid: number; readonly gid: number }
 const idOf = (kind: '-u' | '-g') => Number(execFileSync('id', [kind, defaultOf('mail_owner')]))
 const nobody = 65534
 
-// All go to one mailbox. The one that has moved is found out only after the letter was taken, and reported back.
-const mailboxes = `/^(reader[0-9]+|blåbær|moved)@mail\\.example$/ letters/
+// All go to one mailbox. That a letter cannot be forwarded is found out only after it was taken, and reported back.
+const mailboxes = `/^(reader[0-9]+|blåbær)@mail\\.example$/ letters/
 /^b\\+.*@bounce\\.example$/ letters/
 `
-const transports = 'moved@mail.example error:5.1.6 The mailbox has moved\n'
+const aliases = 'forwarded@mail.example moved@elsewhere.example\n'
 
 const mainSettings = (folder: string) => ({
   compatibility_level: '3.6',
@@ -59,8 +59,8 @@ const mainSettings = (folder: string) => ({
   mynetworks: '127.0.0.0/8',
   smtpd_relay_restrictions: 'permit_mynetworks, reject',
   // Nothing is ever sent on, whoever asks.
-  default_transport: 'error:5.7.1 nothing leaves this machine',
-  relay_transport: 'error:5.7.1 nothing leaves this machine',
+  default_transport: 'error:5.1.6 the mailbox has moved',
+  relay_transport: 'error:5.1.6 the mailbox has moved',
   // It adds nothing to a letter that lacks something, so that what is stored can be compared byte for byte.
   local_header_rewrite_clients: '',
   // As later versions have them by default.
@@ -71,7 +71,7 @@ const mainSettings = (folder: string) => ({
   virtual_mailbox_maps: `regexp:${join(folder, 'mailboxes')}`,
   virtual_uid_maps: `static:${nobody}`,
   virtual_gid_maps: `static:${nobody}`,
-  transport_maps: `texthash:${join(folder, 'transports')}`,
+  virtual_alias_maps: `texthash:${join(folder, 'aliases')}`,
 })
 
 const tlsSettings = (folder: string) => ({
@@ -99,6 +99,7 @@ virtual unix - n n - - virtual
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
 `
 

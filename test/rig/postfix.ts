@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -40,9 +40,12 @@ export function whyNoPostfix(): string | null {
   return process.getuid?.() === 0 ? null : 'only root may start postfix'
 }
 
-/** Why it can keep no logins, or null: its SASL library reads them from a file that saslpasswd2 writes. */
+/** Why it can keep no logins, or null: saslpasswd2 writes them, and a plug-in of the SASL library reads them. */
 export function whyNoLogins(): string | null {
-  return findProgram('saslpasswd2') === null ? 'sasl2-bin is not installed' : null
+  const program = findProgram('saslpluginviewer')
+  if (program === null) return 'sasl2-bin is not installed'
+  const mechanisms = execFileSync(program, ['-s', '-m', 'PLAIN'], { stdio: ['ignore', 'pipe', 'ignore'] }).toString()
+  return mechanisms.includes('SASL mechanism: PLAIN') ? null : 'libsasl2-modules is not installed'
 }
 
 /**
