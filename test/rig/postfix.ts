@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultOf, layOutPostfix, type PostfixOptions } from './postfix-layout.ts'
-import { findProgram, freePort, untilListening } from './programs.ts'
+import { endProgram, findProgram, freePort, untilListening } from './programs.ts'
 import { until } from './until.ts'
 
 export type Postfix = {
@@ -55,30 +56,23 @@ export function whyNoLogins(): string | null {
 export async function startPostfix(options: PostfixOptions = {}): Promise<Postfix> {
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-postfix-'))
   const port = await freePort()
-  let master: ChildProcess | null = null
-
-  const remove = () => {
-    if (master) killGroup(master)
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-  }
-  // For a run that is ended in the middle of a test.
-  process.once('exit', remove)
+  let running: Running | null = null
 
   const log = () => (existsSync(join(folder, 'log')) ? readFileSync(join(folder, 'log'), 'utf8') : '')
   const start = async () => {
-    const program = join(defaultOf('daemon_directory'), 'master')
-    // Detached, so that it leads a group of processes, by which all its daemons can be reached.
-    master = spawn(program, ['-c', folder, '-d', '-e', longestLife], { stdio: 'ignore', detached: true })
+    running = spawnGuarded(folder)
     await untilListening(port)
   }
   const stop = async () => {
-    await end(master, (running) => running.kill())
-    master = null
+    if (!running) return
+    running.guard.kill()
+    await endProgram(running.master)
+    running = null
   }
   const close = async () => {
-    await end(master, killGroup)
-    process.off('exit', remove)
-    remove()
+    if (running) await release(running)
+    running = null
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
 
   try {
@@ -103,22 +97,26 @@ export async function startPostfix(options: PostfixOptions = {}): Promise<Postfi
   }
 }
 
-// In seconds: an instance whose test was killed ends by itself, its daemons with it.
-const longestLife = '180'
+type Running = { readonly master: ChildProcess; readonly guard: ChildProcess }
 
-async function end(master: ChildProcess | null, how: (running: ChildProcess) => void): Promise<void> {
-  if (!master || master.exitCode !== null || master.signalCode !== null) return
-  const gone = new Promise((resolve) => master.once('exit', resolve))
-  how(master)
-  await gone
+// Detached, the master leads a group of processes, by which all its daemons are reached. The guard hears it when this
+// process ends, however it ends, and clears away after it.
+function spawnGuarded(folder: string): Running {
+  const program = join(defaultOf('daemon_directory'), 'master')
+  const master = spawn(program, ['-c', folder, '-d'], { stdio: 'ignore', detached: true })
+  const clearAway = 'read -r _; kill -KILL "-$1"; rm -rf "$2"'
+  const guard = spawn('/bin/sh', ['-c', clearAway, 'guard', String(master.pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  })
+  return { master, guard }
 }
 
-function killGroup({ pid }: ChildProcess): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
-  } catch {
-    // The group is gone already.
-  }
+async function release({ master, guard }: Running): Promise<void> {
+  const alive = [master, guard].filter((child) => child.exitCode === null && child.signalCode === null)
+  const ended = alive.map((child) => once(child, 'exit'))
+  guard.stdin?.end()
+  await Promise.all(ended)
 }
 
 // One that said nothing only looked whether the port is open.

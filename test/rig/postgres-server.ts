@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import type { TestProject } from 'vitest/node'
-import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
 
 declare module 'vitest' {
@@ -10,11 +10,28 @@ declare module 'vitest' {
   }
 }
 
+/** The server of this run and how many projects use it: each project loads this file anew, so it is kept outside. */
+type Shared = { server: Promise<EmbeddedPostgres>; users: number }
+const place = globalThis as { pressebudTestServer?: Shared | undefined }
+
 /** One throw-away server for a run of tests, with a migrated template. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  place.pressebudTestServer ??= { server: start(), users: 0 }
+  const shared = place.pressebudTestServer
+  shared.users += 1
+  const server = await shared.server
+  project.provide('templateUrl', server.url)
+  return async () => {
+    shared.users -= 1
+    if (shared.users > 0) return
+    place.pressebudTestServer = undefined
+    await server.stop()
+  }
+}
+
+async function start(): Promise<EmbeddedPostgres> {
   const log = pino({ level: 'silent' })
   const server = await startEmbeddedPostgres({ dataDir: '', log, throwAway: true })
   await migrate(server.url, log)
-  project.provide('templateUrl', server.url)
-  return () => server.stop()
+  return server
 }

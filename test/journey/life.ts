@@ -19,8 +19,9 @@ const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-ser
 /** Waits of an installation that somebody watches: what would be minutes are seconds, and all else is as it ships. */
 const impatient = { RECONCILE_EVERY: '1', RETRY_FIRST_WAIT: '1', CHUNK_SIZE: '20', SIGN_UPS_PER_HOUR: '1000' }
 
-describe.each(['postgres', 'redis'] as const)('the life of readers and releases, queues on %s', (kind) => {
-  describe.skipIf(kind === 'redis' && !hasRedis)('in processes of their own', () => {
+/** One whole installation in processes of its own, and all that happens to its readers. */
+export function describeLife(kind: 'postgres' | 'redis'): void {
+  describe.skipIf(kind === 'redis' && !hasRedis)(`the life of readers and releases, queues on ${kind}`, () => {
     let database: TestDatabase
     let inbox: RecordingInbox
     let house: Installation
@@ -216,4 +217,4 @@ describe.each(['postgres', 'redis'] as const)('the life of readers and releases,
       },
     )
   })
-})
+}
