@@ -4,6 +4,7 @@ import type { Chance } from './chance.ts'
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
 import type { Part } from './part.ts'
+import type { RedisMachine } from './redis-machine.ts'
 
 /** What an act can reach. */
 export type Stage = {
@@ -52,18 +53,9 @@ export const acts = {
     await published
   },
 
-  flushRedis: async (stage: Stage) => {
-    await redisOf(stage)?.flush()
-    noteBack(stage, 'redis')
-  },
-  loseRedis: async (stage: Stage) => {
-    await redisOf(stage)?.lose(stage.chance.between(500, 4_000))
-    noteBack(stage, 'redis')
-  },
-  hangRedis: async (stage: Stage) => {
-    await redisOf(stage)?.hang(stage.chance.between(1_000, 5_000))
-    noteBack(stage, 'redis')
-  },
+  flushRedis: (stage: Stage) => onRedis(stage, (redis) => redis.flush()),
+  loseRedis: (stage: Stage) => onRedis(stage, (redis) => redis.lose(stage.chance.between(500, 4_000))),
+  hangRedis: (stage: Stage) => onRedis(stage, (redis) => redis.hang(stage.chance.between(1_000, 5_000))),
 
   restartPostgres: async (stage: Stage) => {
     await stage.house.postgres.restart('fast', stage.chance.between(0, 1_500))
@@ -119,9 +111,11 @@ async function aWorker({ house, chance }: Stage): Promise<Part> {
   }
 }
 
-function redisOf({ house, skip }: Stage): House['redis'] {
-  if (house.redis === null) skip('the queues are in PostgreSQL')
-  return house.redis
+async function onRedis(stage: Stage, act: (redis: RedisMachine) => Promise<void>): Promise<void> {
+  const { redis } = stage.house
+  if (redis === null) return stage.skip('the queues are in PostgreSQL')
+  await act(redis)
+  noteBack(stage, 'redis')
 }
 
 const noteBack = ({ house }: Stage, part: string) => house.backs.push({ part, at: wallClock() })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { findProgram } from '../rig/programs.ts'
 import { type FaultName, faultNames, faults } from './faults.ts'
 import { provoke } from './mutate.ts'
 import { mutations } from './mutations.ts'
@@ -22,11 +23,10 @@ given. recoverySeconds is the worst time from a part being back to the next acce
   .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
   .option('--recipients <n>', 'readers', whole, 3_000)
   .option('--kills <n>', 'how often a workers process is killed; other faults come in proportion', whole, 20)
-  .option(
-    '--faults <list>',
-    'which, parted by commas; or all, or all but some: all,-redis-stop,-tarpit',
-    chosen,
-    chosen('all'),
+  .addOption(
+    new Option('--faults <list>', 'which, parted by commas; or all but some: all,-redis-stop,-tarpit')
+      .argParser(chosen)
+      .default(chosen('all'), 'all'),
   )
   .option('--workers <n>', 'workers processes', whole, 2)
   .addOption(new Option('--queues <store>', 'where the queues live').choices(['redis', 'postgres']).default('redis'))
@@ -46,6 +46,10 @@ type Options = {
   json?: true
 }
 const options = program.opts<Options>()
+if (process.platform !== 'linux')
+  program.error('A run stops and starts processes by what Linux tells of them in /proc.')
+if (options.queues === 'redis' && !findProgram('redis-server') && !findProgram('valkey-server'))
+  program.error('Neither redis-server nor valkey-server is installed; --queues postgres does without.')
 const entries = join(import.meta.dirname, '../..')
 const isTalking = process.stdout.isTTY && !options.json
 const wishes = {

@@ -63,7 +63,7 @@ export const mutations = {
       },
     ],
     faults: ['opt-out', 'greylist', 'sigterm'],
-    kills: 40,
+    kills: 60,
     red: ['late'],
   },
   'no-wait': {
@@ -77,7 +77,7 @@ export const mutations = {
       },
     ],
     faults: ['opt-out', 'sigterm'],
-    kills: 40,
+    kills: 80,
     red: ['late'],
   },
   'ack-before-send': {
@@ -125,7 +125,7 @@ create table attempts (`,
     sentence: 'A process that has lost its chunk may still record what became of it.',
     patches: [{ file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' }],
     faults: ['worker-hang'],
-    kills: 50,
+    kills: 100,
     red: ['excess', 'lost'],
   },
   'forget-doubt': {

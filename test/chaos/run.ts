@@ -60,12 +60,16 @@ const usualPatience = 60_000
 export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
   const started = performance.now()
   const house = await openHouse({ ...wishes, pace, smallDisk: wishes.faults.includes('disk-full') })
+  // Redis and PostgreSQL know nothing of us, and would outlive a run that is broken off.
+  const breakOff = () => void house.close(false).finally(() => process.exit(130))
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, breakOff)
   let isClean = false
   try {
     const result = await play(wishes, house)
     isClean = isGreen(result)
     return { ...result, seconds: Math.round((performance.now() - started) / 1000) }
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, breakOff)
     await house.close(!isClean)
   }
 }
@@ -129,7 +133,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const publishing = keepBusy()
 
   for (const name of planActs(wishes, chance)) {
-    await pause(chance.between(200, 1_200))
+    await pause(chance.between(100, 800))
     now = name
     const stage: Stage = {
       house,
