@@ -20,11 +20,12 @@ export type ProcessPlan = {
  */
 export async function runProcess(plan: ProcessPlan): Promise<void> {
   const { log } = plan
-  const started = plan.start()
+  // Set once the signals are listened to, so that one that comes in between is not missed.
+  let started: Promise<Stop> | undefined
   const listeners = closeWithGrace({ delay: plan.grace ?? 30_000, logger: false }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, `${plan.name} stops on a fault`)
     else log.info({ signal: signal ?? 'close' }, `${plan.name} is stopping`)
-    const stop = await started.catch(() => undefined)
+    const stop = await started?.catch(() => undefined)
     await stop?.()
     log.info(`${plan.name} has stopped`)
   })
@@ -34,6 +35,7 @@ export async function runProcess(plan: ProcessPlan): Promise<void> {
     process.channel.unref()
   }
   try {
+    started = plan.start()
     await started
     if (process.connected) process.send?.({ ready: plan.name })
   } catch (error) {
