@@ -12,8 +12,8 @@ export default defineConfig({
     // Most of these wait for other processes most of the time; by itself vitest would leave a core to nobody.
     maxWorkers: Math.max(2, availableParallelism()),
     projects: [
-      { test: { name: 'pure', include: ['test/pure/**/*.test.ts'] } },
-      { test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 30_000 } },
+      { test: { name: 'pure', include: ['test/pure/**/*.test.ts'], testTimeout: 60_000 } },
+      { test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 60_000 } },
       { test: { name: 'room', include: ['test/room/**/*.test.ts'], ...withDatabase } },
       { test: { name: 'journey', include: ['test/journey/**/*.test.ts'], ...withDatabase, testTimeout: 120_000 } },
       { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...withDatabase, testTimeout: 120_000 } },
