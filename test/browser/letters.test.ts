@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sampleLetters } from '../../services/cli/letters-preview.ts'
@@ -11,10 +10,10 @@ import { fillLetter } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import { naughtyRelease } from '../given/naughty-release.ts'
+import { axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
+import { hasChromium, openChromium } from '../rig/chromium.ts'
 
-const executablePath = '/usr/bin/chromium'
 const corpus = join(import.meta.dirname, '../../../shared/corpora/strings/blns.json')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 const htmlOf = async (letter: PreparedLetter) => {
   const reader = {
@@ -26,18 +25,12 @@ const htmlOf = async (letter: PreparedLetter) => {
   return (await PostalMime.parse(Buffer.concat(fillLetter(letter, reader)))).html!
 }
 
-describe.skipIf(!existsSync(executablePath))('letters in a browser', () => {
+describe.skipIf(!hasChromium)('letters in a browser', () => {
   let browser: Browser
   const htmls = new Map<string, string>()
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-        ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-      ],
-    })
+    browser = await openChromium()
     for (const { name, letter } of await sampleLetters()) htmls.set(name, await htmlOf(letter))
   })
   afterAll(() => browser?.close())
@@ -61,27 +54,17 @@ describe.skipIf(!existsSync(executablePath))('letters in a browser', () => {
     'confirmation-nb',
     'already-following-en',
   ]
-  const views = [320, 600, 1200].flatMap((width) =>
-    (['light', 'dark'] as const).map((scheme) => [width, scheme] as const),
-  )
+  // Landmarks belong to pages; a letter is shown inside one.
+  const leftOut = ['region', 'landmark-one-main']
 
-  test.each(views)('every letter can be read by everyone at %i px in %s', async (width, scheme) => {
-    for (const name of shown) {
-      const page = await pageWith(htmls.get(name)!, width, scheme)
-      await page.evaluate(axe)
-      const faults = await page.evaluate(async () => {
-        // Landmarks belong to pages; a letter is shown inside one.
-        const found = await (globalThis as unknown as { axe: Axe }).axe.run({
-          runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-          rules: { region: { enabled: false }, 'landmark-one-main': { enabled: false } },
-        })
-        return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`)
-      })
-      expect(faults, name).toEqual([])
+  test.each(shown)('%s can be read by everyone, on a phone and on a desk, light and dark', async (name) => {
+    const page = await pageWith(htmls.get(name)!, 320, 'light')
+    const look = async ({ width }: Look) => {
       const widest = await page.evaluate('document.documentElement.scrollWidth')
-      expect(widest, `${name} needs no sideways scrolling`).toBeLessThanOrEqual(width)
-      await page.context().close()
+      expect(widest, 'needs no sideways scrolling').toBeLessThanOrEqual(width)
     }
+    expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { leftOut, look })).toEqual([])
+    await page.context().close()
   })
 
   test.each(['light', 'dark'] as const)('makes sense with its pictures off, in %s', async (scheme) => {
@@ -145,8 +128,6 @@ describe.skipIf(!existsSync(executablePath))('letters in a browser', () => {
     },
   )
 })
-
-type Axe = { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
 
 /** Runs in the browser: what the parsed letter would do, and whether its own frame still stands. */
 function shapeOf(html: string) {

@@ -1,14 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import { type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
+import { axeFaults, axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
+import { hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import {
   confirmToken,
@@ -20,19 +19,17 @@ import {
   subscriptionOf,
 } from '../rig/reader-house.ts'
 
-const browserPath = '/usr/bin/chromium'
-const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 /** Set to a folder to keep a picture of every page in it. */
 const pictures = process.env.READER_PICTURES
 
-describe.skipIf(!existsSync(browserPath))('the pages in a browser', () => {
+describe.skipIf(!hasChromium)('the pages in a browser', () => {
   let database: TestDatabase
   let pool: Pool
   let house: ReaderHouse
   let newsroom: Newsroom
   let base: string
   let context: BrowserContext
-  let profile: string
+  let browser: Browser
 
   beforeAll(async () => {
     database = await openTestDatabase()
@@ -47,31 +44,16 @@ describe.skipIf(!existsSync(browserPath))('the pages in a browser', () => {
       about: { nb: 'Havneby er en kystkommune med 12 000 innbyggere, to fergekaier og landets eldste fiskemottak.' },
     })
     await givenReleases(pool, newsroom)
-    profile = mkdtempSync(join(tmpdir(), 'pressebud-chromium-'))
-    context = await chromium.launchPersistentContext(profile, {
-      executablePath: browserPath,
-      headless: true,
-      locale: 'nb-NO',
-      // Without the last of these Chromium asks for Google's hosts at every start.
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    })
+    browser = await openChromium()
+    context = await browser.newContext({ locale: 'nb-NO' })
     await context.route('https://files.example/**', (route) =>
       route.fulfill({ contentType: 'image/svg+xml', body: drawing }),
     )
   })
   afterAll(async () => {
-    await context?.close()
+    await browser?.close()
     await house.app.close()
     await database.close()
-    rmSync(profile, { recursive: true, force: true })
   })
 
   /** Every page there is, each once: its name, and how a reader comes to it. */
@@ -137,17 +119,13 @@ describe.skipIf(!existsSync(browserPath))('the pages in a browser', () => {
     page.on('console', (message) => {
       if (message.type() === 'error' && !/status of 4\d\d|ERR_/.test(message.text())) faults.push(message.text())
     })
-    for (const width of [320, 1200])
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.setViewportSize({ width, height: 900 })
-        await page.emulateMedia({ colorScheme })
-        await page.goto(url)
-        expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
-        expect(await axeFaults(page)).toEqual([])
-        expect(await smallTargets(page)).toEqual([])
-        if (pictures)
-          await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true })
-      }
+    await page.goto(url)
+    const look = async ({ width, scheme }: Look) => {
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+      expect(await smallTargets(page)).toEqual([])
+      if (pictures) await page.screenshot({ path: join(pictures, `${name}-${width}-${scheme}.png`), fullPage: true })
+    }
+    expect(await axeFaultsInEveryLook(page, [320, 1200], { look })).toEqual([])
     expect(faults).toEqual([])
     await page.close()
   })
@@ -203,16 +181,6 @@ const drawing =
 
 // `aria-label` on a landmark and long titles are how these pages tell two things apart; both are sound.
 const rulesWeChose = { 'long-title': 'off' } as const
-
-async function axeFaults(page: Page): Promise<string[]> {
-  // Through the debugger, so that the page's own policy (no script at all) stays in force.
-  await page.evaluate(readFileSync(axePath, 'utf8'))
-  const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
-  const found = (await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(tags)} })`)) as {
-    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[]
-  }
-  return found.violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))
-}
 
 /** WCAG 2.5.8: 24 by 24 px, but for links in a sentence. */
 const smallTargets = (page: Page) =>

@@ -112,7 +112,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const ticking = setInterval(() => {
     look()
     tell()
-  }, 200)
+  }, 100)
 
   // One mailing in peace: it gives every reader a letter to leave by, and shows that the house stands.
   await publishNext()
@@ -139,6 +139,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       house,
       chance,
       publishNext,
+      letters: () => tally.acceptances.length,
       skip: (why) => {
         skipped[name] = why
       },

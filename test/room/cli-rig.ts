@@ -1,7 +1,8 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import { afterAll } from 'vitest'
 import { runCommand } from '../../services/cli/program.ts'
 import { findSurroundings } from '../../services/cli/surroundings.ts'
 import { paintOf } from '../../services/cli/terminal.ts'
@@ -9,7 +10,16 @@ import { paintOf } from '../../services/cli/terminal.ts'
 export type Typed = { readonly env?: Record<string, string>; readonly input?: string; readonly now?: Date }
 export type Shown = { readonly exit: number; readonly out: string; readonly err: string; readonly json: () => unknown }
 
-export const emptyFolder = () => mkdtempSync(join(tmpdir(), 'pressebud-cli-'))
+const folders: string[] = []
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+})
+
+export function emptyFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-cli-'))
+  folders.push(folder)
+  return folder
+}
 
 /** Runs one command as main.ts would, in a terminal nobody watches, and gives back what it wrote and how it ended. */
 export async function type(

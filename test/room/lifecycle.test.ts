@@ -117,7 +117,11 @@ test('a launcher that is killed leaves nothing running, though nobody reads the 
   const pid = Number(await until('the child is ready', () => told.trim()))
   const running = findRunningProcess(pid)!
   child.kill('SIGKILL')
-  await until('it has ended', () => findRunningProcess(pid)?.began !== running.began)
+  try {
+    await until('it has ended', () => findRunningProcess(pid)?.began !== running.began)
+  } finally {
+    if (findRunningProcess(pid)?.began === running.began) process.kill(pid, 'SIGKILL')
+  }
   expect(readFileSync(note, 'utf8')).toBe('in order')
 })
 

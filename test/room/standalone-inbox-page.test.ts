@@ -1,33 +1,28 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { buildStandalone } from './standalone-build.ts'
+import { axeFaultsInEveryLook } from '../rig/accessibility.ts'
+import { hasChromium, openChromium } from '../rig/chromium.ts'
 import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
-
-const executablePath = '/usr/bin/chromium'
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** A foreign server: counts who comes, and what with. */
 type Foreign = { readonly url: string; readonly visits: string[] }
 
-describe.skipIf(!existsSync(executablePath))('[chromium] the inbox in a browser', { timeout: 120_000 }, () => {
+describe.skipIf(!hasChromium)('[chromium] the inbox in a browser', { timeout: 120_000 }, () => {
   let browser: Browser
-  let dist = ''
   let dataDir = ''
   let inbox: InboxProcess
   let foreign: Foreign
   let closeForeign = () => {}
 
   beforeAll(async () => {
-    dist = buildStandalone()
     dataDir = await mkdtemp(join(tmpdir(), 'pressebud-inbox-'))
-    inbox = await startInbox(dist, dataDir)
+    inbox = await startInbox(dataDir)
     const visits: string[] = []
     const server = createServer((asked, answer) => {
       visits.push(asked.url ?? '')
@@ -38,20 +33,13 @@ describe.skipIf(!existsSync(executablePath))('[chromium] the inbox in a browser'
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     foreign = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, visits }
     closeForeign = () => void server.close()
-    browser = await chromium.launch({
-      executablePath,
-      args: [
-        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-        ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-      ],
-    })
+    browser = await openChromium()
   }, 60_000)
   afterAll(async () => {
     await browser?.close()
     closeForeign()
     await inbox?.stop()
     rmSync(dataDir, { recursive: true, force: true })
-    rmSync(dist, { recursive: true, force: true })
   })
   beforeEach(async () => {
     await fetch(`${inbox.url}/api/letters`, { method: 'DELETE' })
@@ -205,20 +193,12 @@ describe.skipIf(!existsSync(executablePath))('[chromium] the inbox in a browser'
     })
     const id = await newestId()
     const letter = ['', '/text', '/headers', '/source'].map((view) => `/letters/${id}${view}`)
-    for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await open('/', { colorScheme, viewport: { width: 320, height: 640 }, bypassCSP: true })
-      for (const path of ['/', '/?to=nobody@example.com', '/?before=1', ...letter, '/refusals', '/letters/99999']) {
-        await page.goto(inbox.url + path)
+    const page = await open('/', { viewport: { width: 320, height: 640 } })
+    for (const path of ['/', '/?to=nobody@example.com', '/?before=1', ...letter, '/refusals', '/letters/99999']) {
+      await page.goto(inbox.url + path)
+      const look = async () =>
         expect(await page.evaluate('document.documentElement.scrollWidth'), path).toBeLessThanOrEqual(320)
-        await page.addScriptTag({ content: axe })
-        const findings = (await page.evaluate(
-          `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', 'best-practice'] })`,
-        )) as { violations: { id: string; nodes: { html: string }[] }[] }
-        expect(
-          findings.violations.map((one) => `${path} ${colorScheme} ${one.id}: ${one.nodes[0]?.html}`),
-          path,
-        ).toEqual([])
-      }
+      expect(await axeFaultsInEveryLook(page, [320], { look }), path).toEqual([])
     }
   })
 })

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createTransport, type Transporter } from 'nodemailer'
+import { entry } from '../rig/entries.ts'
 
 export type InboxProcess = {
   readonly child: ChildProcess
@@ -15,12 +15,8 @@ export type InboxProcess = {
 }
 
 /** The inbox as `npm start` runs it: a process of its own, told by environment, heard on standard output. */
-export async function startInbox(
-  dist: string,
-  dataDir: string,
-  settings: Record<string, string> = {},
-): Promise<InboxProcess> {
-  const child = spawn(process.execPath, [join(dist, 'services/standalone/inbox/main.js')], {
+export async function startInbox(dataDir: string, settings: Record<string, string> = {}): Promise<InboxProcess> {
+  const child = spawn(process.execPath, [entry('services/standalone/inbox/main.js')], {
     env: { PATH: process.env.PATH, DATA_DIR: dataDir, INBOX_SMTP_PORT: '0', INBOX_PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })

@@ -5,25 +5,18 @@ import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { buildStandalone } from './standalone-build.ts'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
 
 type Listed = { id: number; to: string; from: string; subject: string; receivedAt: string; size: number }
 type Opened = Listed & { text: string; html: string; raw: string; headers: [string, string][] }
 
-let dist = ''
 let dataDir = ''
 let inbox: InboxProcess
 
-beforeAll(() => {
-  dist = buildStandalone()
-}, 60_000)
-afterAll(() => rmSync(dist, { recursive: true, force: true }))
-
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'pressebud-inbox-'))
-  inbox = await startInbox(dist, dataDir)
+  inbox = await startInbox(dataDir)
 })
 afterEach(async () => {
   await inbox.stop()
@@ -99,24 +92,24 @@ describe('letters', () => {
     await inbox.stop()
     appendFileSync(join(dataDir, 'inbox', 'index.jsonl'), '{"id":3,"to":"ola@exa')
     writeFileSync(join(dataDir, 'inbox', '000000003.letters'), 'never acknowledged')
-    inbox = await startInbox(dist, dataDir)
+    inbox = await startInbox(dataDir)
     await send('ola@example.com', 'three')
     expect((await list()).map(({ id, subject }) => `${id} ${subject}`)).toEqual(['1 one', '2 two', '3 three'])
     expect((await read(3)).text).toContain('Hei')
     await inbox.stop()
-    inbox = await startInbox(dist, dataDir)
+    inbox = await startInbox(dataDir)
     expect(await list()).toHaveLength(3)
   })
 
   test('only the newest are kept, and files of none but old ones leave the disk', async () => {
     await inbox.stop()
-    inbox = await startInbox(dist, dataDir, { INBOX_KEEP: '20' })
+    inbox = await startInbox(dataDir, { INBOX_KEEP: '20' })
     await Promise.all(Array.from({ length: 1_100 }, (_, at) => send('kari@example.com', `letter ${at}`)))
     const newest = Array.from({ length: 20 }, (_, at) => at + 1_081)
     expect((await list()).map(({ id }) => id)).toEqual(newest)
     expect(letterFiles().length).toBeLessThanOrEqual(2)
     await inbox.stop()
-    inbox = await startInbox(dist, dataDir, { INBOX_KEEP: '20' })
+    inbox = await startInbox(dataDir, { INBOX_KEEP: '20' })
     expect((await list()).map(({ id }) => id)).toEqual(newest)
     expect((await read(1_100)).text).toContain('Hei')
   })
@@ -126,7 +119,7 @@ describe('letters', () => {
     expect((await fetch(`${inbox.url}/api/letters`, { method: 'DELETE' })).status).toBe(204)
     expect(letterFiles()).toEqual([])
     await inbox.stop()
-    inbox = await startInbox(dist, dataDir)
+    inbox = await startInbox(dataDir)
     await send('kari@example.com', 'two')
     expect((await list()).map(({ id }) => id)).toEqual([2])
   })
@@ -163,7 +156,7 @@ describe('refusals', () => {
   test('rules hold after a restart, and one that makes no sense is explained', async () => {
     await refuse({ to: '*', code: 450, times: 2 })
     await inbox.stop()
-    inbox = await startInbox(dist, dataDir)
+    inbox = await startInbox(dataDir)
     await expect(send('anybody@example.net', 'x')).rejects.toMatchObject({ responseCode: 450 })
     const nonsense = await refuse({ to: 'kari@example.com', code: 250 })
     expect(nonsense.status).toBe(422)
@@ -211,7 +204,7 @@ describe('the door', () => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
     const address = taken.address() as { port: number }
-    const other = await startInbox(dist, join(dataDir, 'other'), {
+    const other = await startInbox(join(dataDir, 'other'), {
       INBOX_PORT: String(address.port),
       INBOX_SMTP_PORT: String(inbox.smtpPort),
     })
@@ -222,7 +215,7 @@ describe('the door', () => {
   })
 
   test('a second inbox on the same folder is refused in one line', async () => {
-    await expect(startInbox(dist, dataDir)).rejects.toThrow(/^Pressebud is already running here: process \d+ holds .*$/)
+    await expect(startInbox(dataDir)).rejects.toThrow(/^Pressebud is already running here: process \d+ holds .*$/)
   })
 
   test('it ends when its launcher lets go of it, also while somebody waits for a letter', async () => {

