@@ -24,6 +24,9 @@ export const sampleNewsroom: Newsroom = {
     nb: 'Fjordvik er en kystkommune med 24 000 innbyggere. Kommunen driver egne ferger, tolv skoler og landets nordligste botaniske hage.',
     en: 'Fjordvik is a coastal municipality of 24,000 people. It runs its own ferries, twelve schools and the northernmost botanical garden in the country.',
   },
+  topics: [],
+  digestHour: 8,
+  digestWeekday: 1,
 }
 
 /** The same newsroom without a logo or a word about itself. */

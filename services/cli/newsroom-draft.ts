@@ -19,6 +19,8 @@ export type NewsroomOptions = {
   website?: string
   logoUrl?: string
   accent?: string
+  digestHour?: string
+  digestWeekday?: string
 }
 
 /** The newsroom that a file and options together describe, or every reason why it cannot be made, at once. */
@@ -78,6 +80,9 @@ function fill(draft: Record<string, unknown>): Newsroom {
     logoUrl: text('logoUrl'),
     accent: text('accent') ?? '#1f4e79',
     about: aboutOf(draft.about),
+    topics: topicsOf(draft.topics),
+    digestHour: numberOf(draft, 'digestHour') ?? 8,
+    digestWeekday: numberOf(draft, 'digestWeekday') ?? 1,
   }
 }
 
@@ -97,6 +102,32 @@ function aboutOf(value: unknown): Newsroom['about'] {
   languagesOf(about.map(([tag]) => tag))
   if (about.some(([, text]) => typeof text !== 'string')) throw usageMistake('“about” holds a text for each language.')
   return Object.fromEntries(about)
+}
+
+/** A number, written as one in a file and as text in an option. */
+function numberOf(draft: Record<string, unknown>, name: string): number | null {
+  const value = draft[name] ?? null
+  if (value === null) return null
+  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+  if (typeof number !== 'number' || Number.isNaN(number)) throw usageMistake(`“${name}” must be a number.`)
+  return number
+}
+
+function topicsOf(value: unknown): Newsroom['topics'] {
+  const topics: unknown[] = Array.isArray(value) ? value : []
+  return topics.map((topic) => {
+    const { id, names } = (typeof topic === 'object' && topic !== null ? topic : {}) as {
+      id?: unknown
+      names?: unknown
+    }
+    if (typeof id !== 'string' || typeof names !== 'object' || names === null)
+      throw usageMistake('A topic holds an “id” and “names”, one for each language.')
+    const told = Object.entries(names)
+    languagesOf(told.map(([tag]) => tag))
+    if (told.some(([, name]) => typeof name !== 'string'))
+      throw usageMistake(`The names of topic “${id}” must be text.`)
+    return { id, names: Object.fromEntries(told) }
+  })
 }
 
 function moreFaults(newsroom: Newsroom): string[] {

@@ -1,13 +1,14 @@
 import type { Language } from '../language/language.ts'
 import type { Db } from '../postgres/pool.ts'
-import type { Newsroom, NewsroomId } from './newsroom.ts'
+import type { Newsroom, NewsroomId, Topic } from './newsroom.ts'
 
 /** Writes a newsroom; `false` when its slug is taken, and then nothing is changed. */
 export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Promise<boolean> {
   const { rowCount } = await db.query(
     `insert into newsrooms (id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-                            legal_name, postal_address, website, logo_url, accent, about, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+                            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
+                            created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
      on conflict (slug) do nothing`,
     [
       newsroom.id,
@@ -25,6 +26,9 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
       newsroom.logoUrl,
       newsroom.accent,
       JSON.stringify(newsroom.about),
+      JSON.stringify(newsroom.topics),
+      newsroom.digestHour,
+      newsroom.digestWeekday,
       now,
     ],
   )
@@ -34,7 +38,7 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
 export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
        from newsrooms
       where slug = $1`,
     [slug],
@@ -45,7 +49,7 @@ export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | nul
 export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom | null> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
        from newsrooms
       where id = $1`,
     [id],
@@ -57,7 +61,7 @@ export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom
 export async function listNewsrooms(db: Db): Promise<Newsroom[]> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
        from newsrooms
       order by slug`,
   )
@@ -80,6 +84,9 @@ type NewsroomRow = {
   logo_url: string | null
   accent: string
   about: Partial<Record<Language, string>>
+  topics: Topic[]
+  digest_hour: number
+  digest_weekday: number
 }
 
 const newsroomOf = (row: NewsroomRow): Newsroom => ({
@@ -98,4 +105,7 @@ const newsroomOf = (row: NewsroomRow): Newsroom => ({
   logoUrl: row.logo_url,
   accent: row.accent,
   about: row.about,
+  topics: row.topics,
+  digestHour: row.digest_hour,
+  digestWeekday: row.digest_weekday,
 })

@@ -4,6 +4,14 @@ import { parseAddress } from '../subscriber/address.ts'
 
 export type NewsroomId = Brand<string, 'NewsroomId'>
 
+/** What a newsroom's releases can be about. */
+export type Topic = {
+  /** Stable, as publishers send it: lower-case letters, digits and hyphens. */
+  readonly id: string
+  /** Its name in each of the newsroom's languages. */
+  readonly names: Partial<Record<Language, string>>
+}
+
 /** A publisher with its own readers, sender identity, looks and words. */
 export type Newsroom = {
   readonly id: NewsroomId
@@ -27,6 +35,11 @@ export type Newsroom = {
   readonly accent: string
   /** A few sentences about the publisher, per language. */
   readonly about: Partial<Record<Language, string>>
+  /** In the newsroom's own order; none: its releases are not told apart. */
+  readonly topics: readonly Topic[]
+  /** When its digests leave, in its own zone: the hour of the day, and for weekly ones the day (ISO: 1 is Monday). */
+  readonly digestHour: number
+  readonly digestWeekday: number
 }
 
 /** A newsroom's name in addresses, as the table checks it too. */
@@ -48,8 +61,35 @@ export function newsroomFaults(draft: Omit<Newsroom, 'id'>): string[] {
     faults.push('The sender address must be one plain email address, as in press@example.com.')
   if (draft.replyTo !== null && !parseAddress(draft.replyTo))
     faults.push('The address for replies must be one plain email address, as in press@example.com.')
+  faults.push(...topicFaults(draft))
+  if (!isWhole(draft.digestHour, 0, 23)) faults.push('The hour of digests is a whole number from 0 to 23.')
+  if (!isWhole(draft.digestWeekday, 1, 7))
+    faults.push('The day of weekly digests is a whole number from 1 (Monday) to 7 (Sunday).')
   return faults
 }
+
+const mostTopics = 50
+
+function topicFaults({ topics, languages }: Omit<Newsroom, 'id'>): string[] {
+  const faults: string[] = []
+  if (topics.length > mostTopics) faults.push(`A newsroom has ${mostTopics} topics at the most.`)
+  if (new Set(topics.map(({ id }) => id)).size < topics.length) faults.push('Two topics have the same id.')
+  for (const { id, names } of topics) {
+    if (!new RegExp(slugPattern).test(id))
+      faults.push(`The topic id “${id}” may hold only lower-case letters, digits and hyphens, 63 at most.`)
+    for (const language of languages)
+      if (!names[language]?.trim()) faults.push(`The topic “${id}” needs a name in ${language}.`)
+    if (hasControl(Object.values(names).join(''))) faults.push(`The names of topic “${id}” may not hold line breaks.`)
+  }
+  return faults
+}
+
+const isWhole = (value: number, least: number, most: number) =>
+  Number.isInteger(value) && value >= least && value <= most
+
+/** A topic's name for a reader of a language. */
+export const topicName = ({ id, names }: Topic, language: Language, fallback: Language): string =>
+  names[language] ?? names[fallback] ?? id
 
 export function isZone(zone: string): boolean {
   try {

@@ -58,7 +58,7 @@ export async function findReleaseOnPage(
   now: Date,
 ): Promise<ReleaseOnPage | null> {
   const { rows } = await db.query<ReleaseRow>(
-    `select r.id, r.newsroom_id, r.external_id, r.revision, r.kind, r.published_at, r.zone, v.content, v.received_at
+    `select r.id, r.newsroom_id, r.external_id, r.revision, r.kind, r.published_at, r.zone, r.topics, v.content, v.received_at
        from releases r
        join revisions v on v.release_id = r.id and v.revision = r.revision
       where r.newsroom_id = $1 and r.id = $2 and r.published_at <= $3`,
@@ -74,6 +74,7 @@ export async function findReleaseOnPage(
     kind: row.kind,
     publishedAt: row.published_at,
     zone: row.zone,
+    topics: row.topics,
     content: row.content,
     revisedAt: row.received_at,
   }
@@ -95,6 +96,7 @@ type ReleaseRow = {
   kind: ReleaseKind
   published_at: Date
   zone: string
+  topics: string[]
   content: ReleaseContent
   received_at: Date
 }

@@ -10,6 +10,7 @@ type ReleaseRow = {
   kind: ReleaseKind
   published_at: Date
   zone: string
+  topics: string[]
   content: ReleaseContent
 }
 
@@ -17,8 +18,8 @@ type ReleaseRow = {
 export async function insertRelease(db: Db, release: Release, receivedAt: Date): Promise<ReleaseId | null> {
   const { rows } = await db.query<{ release_id: ReleaseId }>(
     `with created as (
-       insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, created_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $9)
+       insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, topics, created_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $10, $9)
        on conflict (newsroom_id, external_id) do nothing
        returning id
      )
@@ -35,6 +36,7 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
       release.zone,
       JSON.stringify(release.content),
       receivedAt,
+      release.topics,
     ],
   )
   return rows[0]?.release_id ?? null
@@ -49,7 +51,7 @@ export async function lockRelease(db: Db, newsroom: NewsroomId, externalId: stri
 export async function addRevision(db: Db, release: Release, receivedAt: Date): Promise<void> {
   await db.query(
     `with amended as (
-       update releases set revision = $2, kind = $3, published_at = $4, zone = $5 where id = $1 returning id
+       update releases set revision = $2, kind = $3, published_at = $4, zone = $5, topics = $8 where id = $1 returning id
      )
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $2, $3, $6, $7 from amended`,
@@ -61,6 +63,7 @@ export async function addRevision(db: Db, release: Release, receivedAt: Date): P
       release.zone,
       JSON.stringify(release.content),
       receivedAt,
+      release.topics,
     ],
   )
 }
@@ -68,7 +71,7 @@ export async function addRevision(db: Db, release: Release, receivedAt: Date): P
 /** One revision of a release, as a mailing owes it. */
 export async function findRevision(db: Db, id: ReleaseId, revision: number): Promise<Release | null> {
   const { rows } = await db.query<ReleaseRow>(
-    `select r.id, r.newsroom_id, r.external_id, v.revision, v.kind, r.published_at, r.zone, v.content
+    `select r.id, r.newsroom_id, r.external_id, v.revision, v.kind, r.published_at, r.zone, r.topics, v.content
        from releases r join revisions v on v.release_id = r.id
       where r.id = $1 and v.revision = $2`,
     [id, revision],
@@ -83,7 +86,7 @@ export async function findByExternalId(
   externalId: string,
 ): Promise<{ release: Release; mailing: { id: string; state: string } | null } | null> {
   const { rows } = await db.query<ReleaseRow & { mailing_id: string | null; mailing_state: string | null }>(
-    `select r.id, r.newsroom_id, r.external_id, r.revision, r.kind, r.published_at, r.zone, v.content,
+    `select r.id, r.newsroom_id, r.external_id, r.revision, r.kind, r.published_at, r.zone, r.topics, v.content,
             m.id as mailing_id, m.state as mailing_state
        from releases r
        join revisions v on v.release_id = r.id and v.revision = r.revision
@@ -105,5 +108,6 @@ const asRelease = (row: ReleaseRow): Release => ({
   kind: row.kind,
   publishedAt: row.published_at,
   zone: row.zone,
+  topics: row.topics,
   content: row.content,
 })

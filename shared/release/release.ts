@@ -54,6 +54,8 @@ export type Release = {
   readonly publishedAt: Date
   /** IANA zone the publisher named the hour in. */
   readonly zone: string
+  /** Ids of the newsroom's topics; none: it concerns everybody. */
+  readonly topics: readonly string[]
   readonly content: ReleaseContent
 }
 

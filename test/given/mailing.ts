@@ -16,6 +16,7 @@ export function sampleRelease(newsroom: Newsroom, wishes: Partial<Release> = {})
     kind: 'release',
     publishedAt: new Date(Date.now() - 1_000),
     zone: newsroom.zone,
+    topics: [],
     content: {
       languages: {
         nb: { title: 'Ny brygge åpner', lead: 'Brygga står klar.', bodyHtml: '<p>Alle er velkomne lørdag.</p>' },

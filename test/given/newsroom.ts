@@ -21,6 +21,9 @@ export async function givenNewsroom(db: Db, wishes: Partial<Newsroom> = {}): Pro
     logoUrl: null,
     accent: '#1f4e79',
     about: {},
+    topics: [],
+    digestHour: 8,
+    digestWeekday: 1,
     ...wishes,
   }
   await insertNewsroom(db, newsroom, new Date())

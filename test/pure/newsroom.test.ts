@@ -25,3 +25,17 @@ test('a line break in the sender’s name or address, which would begin a header
   for (const name of ['Havna\r\nBcc: a@example.org', 'Havna\u2028'])
     expect(newsroomFaults({ ...sampleNewsroom, senderName: name })).toHaveLength(1)
 })
+
+test('topics are told apart by id and named in each of the newsroom’s languages', () => {
+  const topic = { id: 'climate', names: { nb: 'Klima', en: 'Climate' } }
+  expect(newsroomFaults({ ...sampleNewsroom, topics: [topic] })).toEqual([])
+  expect(newsroomFaults({ ...sampleNewsroom, topics: [topic, topic] })).toEqual(['Two topics have the same id.'])
+  expect(newsroomFaults({ ...sampleNewsroom, topics: [{ id: 'Klima!', names: { nb: 'Klima' } }] })).toEqual([
+    'The topic id “Klima!” may hold only lower-case letters, digits and hyphens, 63 at most.',
+    'The topic “Klima!” needs a name in en.',
+  ])
+})
+
+test('digests leave at an hour there is, on a day there is', () => {
+  expect(newsroomFaults({ ...sampleNewsroom, digestHour: 24, digestWeekday: 0 })).toHaveLength(2)
+})

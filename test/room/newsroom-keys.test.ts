@@ -117,4 +117,7 @@ const aNewsroom = (slug: string): Newsroom => ({
   logoUrl: null,
   accent: '#1f4e79',
   about: { nb: 'Kommunen ved «havna».', se: 'Gielda hámmana lahka.' },
+  topics: [],
+  digestHour: 8,
+  digestWeekday: 1,
 })

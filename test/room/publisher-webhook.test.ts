@@ -148,6 +148,7 @@ describe('turned away with a problem, and nothing stored:', () => {
     ],
     ['an hour without its offset', 422, () => postRelease({ publishedAt: '2024-03-14T10:00:00' })],
     ['a day that does not exist', 422, () => postRelease({ publishedAt: '2024-13-14T10:00:00Z' })],
+    ['a topic the newsroom does not have', 422, () => postRelease({ topics: ['weather'] })],
     ['a zone nobody knows', 422, () => postRelease({ zone: 'Europe/Nowhere' })],
     ['a picture at javascript:', 422, () => postRelease({ images: [{ url: 'javascript:alert(1)', alt: '' }] })],
     ['a document at file:', 422, () => postRelease({ documents: [{ url: 'file:///etc/passwd', title: 'x' }] })],

@@ -31,7 +31,7 @@ export async function acceptWebhook(
   rawBody: Buffer,
 ): Promise<PublishAnswer> {
   const bodyHash = createHash('sha256').update(rawBody).digest()
-  const webhook = readReleaseWebhook(parseJson(rawBody), newsroom.languages)
+  const webhook = readReleaseWebhook(parseJson(rawBody), newsroom)
   const answer = await inTransaction(deps.pool, async (tx) => {
     await lockWebhookId(tx, newsroom.id, webhookId)
     const earlier = await findReceivedWebhook(tx, newsroom.id, webhookId)

@@ -22,6 +22,7 @@ export async function publishRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
     kind: 'release',
     publishedAt,
     zone: data.zone,
+    topics: topicsOf(data),
     content: contentOf(data),
   }
   if ((await insertRelease(tx, release, now)) === null) return answerForTheSame(tx, release)
@@ -32,6 +33,9 @@ export async function publishRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
 
 export const contentOf = ({ languages, contacts, images, documents, links }: ReleaseTold['data']) =>
   ({ languages, contacts, images, documents, links }) as ReleaseContent
+
+/** Each once and in one order, so that a repeat is recognised as one. */
+export const topicsOf = ({ topics }: ReleaseTold['data']): string[] => [...new Set(topics)].toSorted()
 
 /** Whether what is stored says the same as what was sent; JSON's own rules decide, since it went through them. */
 export const saysTheSame = (stored: ReleaseContent, sent: ReleaseContent) =>
@@ -44,6 +48,7 @@ async function answerForTheSame(tx: Db, release: Release): Promise<PublishAnswer
     known?.mailing != null &&
     known.release.revision === 1 &&
     known.release.publishedAt.getTime() === release.publishedAt.getTime() &&
+    isDeepStrictEqual(known.release.topics, release.topics) &&
     saysTheSame(known.release.content, release.content)
   if (!same)
     throw new Refusal('RELEASE_ALREADY_PUBLISHED', [

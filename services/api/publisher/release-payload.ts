@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { type Language, languages } from '../../../shared/language/language.ts'
-import { isZone } from '../../../shared/newsroom/newsroom.ts'
+import { isZone, type Newsroom, type Topic } from '../../../shared/newsroom/newsroom.ts'
 import type { Fault } from '../../../shared/refusal/refusal.ts'
 import { parseAddress } from '../../../shared/subscriber/address.ts'
 
@@ -32,6 +32,12 @@ const Data = Type.Object(
       examples: ['2024-03-14T10:00:00+01:00'],
     }),
     zone: line(60, 'The IANA zone the hour is told in, for example Europe/Oslo.'),
+    topics: Type.Optional(
+      Type.Array(line(63, 'The id of one of the newsroom’s topics.'), {
+        maxItems: 20,
+        description: 'What it is about; left out or empty, it goes to every reader.',
+      }),
+    ),
     languages: Type.Partial(Type.Object(Object.fromEntries(languages.map((tag) => [tag, ReleaseText])), closed)),
     contacts: Type.Array(
       Type.Object(
@@ -104,7 +110,7 @@ export type ReadWebhook =
 /** The body as a release's news, or every fault in it with its place. */
 export function readReleaseWebhook(
   body: unknown,
-  offered: readonly Language[],
+  { languages: offered, topics }: Pick<Newsroom, 'languages' | 'topics'>,
 ): ReadWebhook | { faults: readonly Fault[] } {
   if ((body as { type?: unknown } | null)?.type === 'release.withdrawn') {
     if (!withdrawn.Check(body)) return { faults: shapeFaults(withdrawn.Errors(body)) }
@@ -112,7 +118,7 @@ export function readReleaseWebhook(
     return faults.length > 0 ? { faults } : { type: body.type, data: body.data }
   }
   if (!told.Check(body)) return { faults: shapeFaults(told.Errors(body)) }
-  const faults = [...textFaults(body, ''), ...meaningFaults(body, offered)]
+  const faults = [...textFaults(body, ''), ...meaningFaults(body, offered), ...topicFaults(body, topics)]
   return faults.length > 0
     ? { faults }
     : { type: body.type, data: body.data, publishedAt: new Date(body.data.publishedAt) }
@@ -172,6 +178,16 @@ function meaningFaults({ timestamp, data }: ReleaseTold, offered: readonly Langu
         fault(`/data/${room}/${index}/url`, 'This is not an address that starts with https:// or http://.')
     })
   return faults
+}
+
+function topicFaults({ data }: ReleaseTold, topics: readonly Topic[]): Fault[] {
+  const known = topics.map(({ id }) => id)
+  const hint = known.length > 0 ? `only: ${known.join(', ')}` : 'and has none'
+  return (data.topics ?? []).flatMap((topic, index) =>
+    known.includes(topic)
+      ? []
+      : [{ pointer: `/data/topics/${index}`, detail: `This newsroom does not have this topic, ${hint}.` }],
+  )
 }
 
 const isInstant = (text: string) =>

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { insertMailing, supersedeMailings } from '../../../shared/mailing/mailing.sql.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import type { Db } from '../../../shared/postgres/pool.ts'
@@ -5,7 +6,7 @@ import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { addRevision, findByExternalId, lockRelease } from '../../../shared/release/release.sql.ts'
 import { isVisible, type Release } from '../../../shared/release/release.ts'
 import { type PublishAnswer, tellPublisher } from './publish-answer.ts'
-import { contentOf, saysTheSame, type ToldRelease } from './publish-release.ts'
+import { contentOf, saysTheSame, type ToldRelease, topicsOf } from './publish-release.ts'
 
 /**
  * Amends a release: what is unsent of the old revision stays unsent, and every reader of now is owed the new one. While
@@ -18,6 +19,7 @@ export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
     // What is public stays public: a later hour would hide what readers already have.
     publishedAt: isVisible(release, now) ? release.publishedAt : told.publishedAt,
     zone: told.data.zone,
+    topics: topicsOf(told.data),
     content: contentOf(told.data),
   }
   if (mailing && release.revision > 1 && isTheSame(release, amended)) return tellPublisher(release, mailing)
@@ -28,6 +30,7 @@ export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
 
 const isTheSame = (known: Release, amended: Release) =>
   known.zone === amended.zone &&
+  isDeepStrictEqual(known.topics, amended.topics) &&
   known.publishedAt.getTime() === amended.publishedAt.getTime() &&
   saysTheSame(known.content, amended.content)
 
