@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
 import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
 import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
@@ -120,6 +121,8 @@ async function start(): Promise<() => Promise<void>> {
       every: settings.RECONCILE_EVERY,
       act: () => reconcile({ pool, wake: waking.wake, now: shared.now }),
     },
+    // A budget that is whole again is as good as none.
+    { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },
   ])
   log.info('workers are ready')
 

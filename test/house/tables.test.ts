@@ -21,6 +21,7 @@ const owners: Readonly<Record<string, string>> = {
   consent_log: 'consent',
   notices: 'notice',
   suppressions: 'suppression',
+  budgets: 'budget',
 }
 
 const writes = /\b(?:insert\s+into|update|delete\s+from)\s+([a-z_]+)\b/g

@@ -3,7 +3,7 @@ import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 
-export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<void> }
+export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<unknown> }
 
 /**
  * Runs the clock's chores in every workers process, each at one place at a time by advisory lock; none hangs on the
