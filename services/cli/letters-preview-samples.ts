@@ -27,6 +27,7 @@ export const sampleNewsroom: Newsroom = {
   topics: [],
   digestHour: 8,
   digestWeekday: 1,
+  allowedOrigins: [],
 }
 
 /** The same newsroom without a logo or a word about itself. */

@@ -31,6 +31,7 @@ export function addNewsroomCommands(program: Command, deps: CliDeps): void {
     .option('--accent <colour>', 'its colour, as #rrggbb (default: #1f4e79)')
     .option('--digest-hour <hour>', 'the hour its digests leave, in its own zone (default: 8)')
     .option('--digest-weekday <day>', 'the day weekly ones leave, 1 is Monday (default: 1)')
+    .option('--allowed-origins <list>', 'web origins whose pages may ask by script to follow, by comma')
     .option('--json', 'answer in JSON')
     .addHelpText('after', createExamples)
     .action((slug: string | undefined, options: NewsroomOptions & { json?: true }) => create(deps, slug, options))
@@ -107,6 +108,7 @@ async function show({ terminal, surroundings }: CliDeps, slug: string, options: 
       ['Accent', newsroom.accent],
       ['Digests', `at ${newsroom.digestHour}:00; weekly ones on day ${newsroom.digestWeekday}`],
       ...optional('Topics', newsroom.topics.length > 0 ? newsroom.topics.map(({ id }) => id).join(', ') : null),
+      ...optional('Origins', newsroom.allowedOrigins.length > 0 ? newsroom.allowedOrigins.join(', ') : null),
       ...Object.entries(newsroom.about).map(([language, text]): [string, string] => [`About (${language})`, text]),
     ]),
   )

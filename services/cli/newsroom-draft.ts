@@ -21,15 +21,17 @@ export type NewsroomOptions = {
   accent?: string
   digestHour?: string
   digestWeekday?: string
+  allowedOrigins?: string
 }
 
 /** The newsroom that a file and options together describe, or every reason why it cannot be made, at once. */
 export function newsroomFrom(slug: string | undefined, options: NewsroomOptions, api: string | null): Newsroom {
   const file = options.file === undefined ? {} : readDraft(options.file, api)
-  const { file: _, languages: list, ...given } = options
+  const { file: _, languages: list, allowedOrigins: origins, ...given } = options
   const draft: Record<string, unknown> = { ...file, ...given }
   if (slug !== undefined) draft.slug = slug
   if (list !== undefined) draft.languages = list.split(',').map((tag) => tag.trim())
+  if (origins !== undefined) draft.allowedOrigins = origins.split(',').map((origin) => origin.trim())
   const newsroom = fill(draft)
   const faults = [...newsroomFaults(newsroom), ...moreFaults(newsroom)]
   if (faults.length > 0) throw usageMistake('The newsroom cannot be made so:', ...faults)
@@ -83,6 +85,7 @@ function fill(draft: Record<string, unknown>): Newsroom {
     topics: topicsOf(draft.topics),
     digestHour: numberOf(draft, 'digestHour') ?? 8,
     digestWeekday: numberOf(draft, 'digestWeekday') ?? 1,
+    allowedOrigins: originsOf(draft.allowedOrigins),
   }
 }
 
@@ -128,6 +131,12 @@ function topicsOf(value: unknown): Newsroom['topics'] {
       throw usageMistake(`The names of topic “${id}” must be text.`)
     return { id, names: Object.fromEntries(told) }
   })
+}
+
+function originsOf(value: unknown): readonly string[] {
+  const origins: unknown[] = Array.isArray(value) ? value : []
+  if (origins.some((origin) => typeof origin !== 'string')) throw usageMistake('“allowedOrigins” holds web origins.')
+  return origins as string[]
 }
 
 function moreFaults(newsroom: Newsroom): string[] {

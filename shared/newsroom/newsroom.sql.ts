@@ -7,8 +7,8 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
   const { rowCount } = await db.query(
     `insert into newsrooms (id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
                             legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
-                            created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                            allowed_origins, created_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
      on conflict (slug) do nothing`,
     [
       newsroom.id,
@@ -29,6 +29,7 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
       JSON.stringify(newsroom.topics),
       newsroom.digestHour,
       newsroom.digestWeekday,
+      newsroom.allowedOrigins,
       now,
     ],
   )
@@ -38,7 +39,8 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
 export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
+            allowed_origins
        from newsrooms
       where slug = $1`,
     [slug],
@@ -49,7 +51,8 @@ export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | nul
 export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom | null> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
+            allowed_origins
        from newsrooms
       where id = $1`,
     [id],
@@ -61,7 +64,8 @@ export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom
 export async function listNewsrooms(db: Db): Promise<Newsroom[]> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
-            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday
+            legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
+            allowed_origins
        from newsrooms
       order by slug`,
   )
@@ -87,6 +91,7 @@ type NewsroomRow = {
   topics: Topic[]
   digest_hour: number
   digest_weekday: number
+  allowed_origins: string[]
 }
 
 const newsroomOf = (row: NewsroomRow): Newsroom => ({
@@ -108,4 +113,5 @@ const newsroomOf = (row: NewsroomRow): Newsroom => ({
   topics: row.topics,
   digestHour: row.digest_hour,
   digestWeekday: row.digest_weekday,
+  allowedOrigins: row.allowed_origins,
 })

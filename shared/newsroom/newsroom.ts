@@ -40,6 +40,8 @@ export type Newsroom = {
   /** When its digests leave, in its own zone: the hour of the day, and for weekly ones the day (ISO: 1 is Monday). */
   readonly digestHour: number
   readonly digestWeekday: number
+  /** Web origins whose own pages may ask by script to follow: `https://www.havneby.example`. */
+  readonly allowedOrigins: readonly string[]
 }
 
 /** A newsroom's name in addresses, as the table checks it too. */
@@ -65,6 +67,9 @@ export function newsroomFaults(draft: Omit<Newsroom, 'id'>): string[] {
   if (!isWhole(draft.digestHour, 0, 23)) faults.push('The hour of digests is a whole number from 0 to 23.')
   if (!isWhole(draft.digestWeekday, 1, 7))
     faults.push('The day of weekly digests is a whole number from 1 (Monday) to 7 (Sunday).')
+  for (const origin of draft.allowedOrigins)
+    if (!isOrigin(origin))
+      faults.push(`“${origin}” is no web origin; write it as in https://www.example.com, without a path.`)
   return faults
 }
 
@@ -90,6 +95,17 @@ const isWhole = (value: number, least: number, most: number) =>
 /** A topic's name for a reader of a language. */
 export const topicName = ({ id, names }: Topic, language: Language, fallback: Language): string =>
   names[language] ?? names[fallback] ?? id
+
+/** Scheme, host and perhaps a port, as a browser sends them in `Origin`; http only on the publisher's own machine. */
+function isOrigin(text: string): boolean {
+  // A star is a letter to the parser of addresses; here it would be a wish we do not grant.
+  if (!URL.canParse(text) || text.includes('*')) return false
+  const { origin, protocol, hostname } = new URL(text)
+  return (
+    origin === text &&
+    (protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname)))
+  )
+}
 
 export function isZone(zone: string): boolean {
   try {

@@ -24,6 +24,7 @@ export async function givenNewsroom(db: Db, wishes: Partial<Newsroom> = {}): Pro
     topics: [],
     digestHour: 8,
     digestWeekday: 1,
+    allowedOrigins: [],
     ...wishes,
   }
   await insertNewsroom(db, newsroom, new Date())

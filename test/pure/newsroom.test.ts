@@ -39,3 +39,19 @@ test('topics are told apart by id and named in each of the newsroom’s language
 test('digests leave at an hour there is, on a day there is', () => {
   expect(newsroomFaults({ ...sampleNewsroom, digestHour: 24, digestWeekday: 0 })).toHaveLength(2)
 })
+
+test('origins that may ask by script are written as browsers send them', () => {
+  const faultsOf = (origin: string) => newsroomFaults({ ...sampleNewsroom, allowedOrigins: [origin] }).length
+  for (const origin of ['https://www.havna.example', 'https://havna.example:8443', 'http://localhost:4000'])
+    expect([origin, faultsOf(origin)]).toEqual([origin, 0])
+  for (const origin of [
+    '*',
+    'null',
+    'havna.example',
+    'http://havna.example',
+    'https://havna.example/',
+    'https://Havna.example',
+    'https://*.havna.example',
+  ])
+    expect([origin, faultsOf(origin)]).toEqual([origin, 1])
+})

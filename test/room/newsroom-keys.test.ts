@@ -120,4 +120,5 @@ const aNewsroom = (slug: string): Newsroom => ({
   topics: [],
   digestHour: 8,
   digestWeekday: 1,
+  allowedOrigins: [],
 })
