@@ -14,19 +14,17 @@ export async function cutChunks(
   stretch: { mailingId: MailingId; after: string; upto: string; firstN: number; size: number; chunks: number },
 ): Promise<{ cut: WakeableChunk[]; last: string | null }> {
   const { rows } = await db.query<{ n: number; rank: number; upto_id: string }>(
-    `with audience as (
+    `with mailed as materialized (
+       select m.newsroom_id, m.kind, m.accepted_at, m.due_at, m.release_id, r.topics
+         from mailings m left join releases r on r.id = m.release_id
+        where m.id = $1
+     ), audience as (
        select s.id, row_number() over (order by s.id) - 1 as place
-         from mailings m
+         from mailed m
          join subscriptions s on s.newsroom_id = m.newsroom_id
-        where m.id = $1 and s.id > $2 and s.id <= $3
-          and s.frequency = 'immediate' and s.activated_at <= m.accepted_at
-          and (s.state = 'active' or s.ended_at > m.accepted_at)
-          and (m.kind <> 'withdrawal'
-               or exists (select from mailings e
-                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and (d.state in ('sent', 'in_doubt', 'claimed')
-                                 or exists (select from attempts t where t.mailing_id = e.id and t.subscription_id = s.id
-                                                                     and t.verdict = 'in_doubt'))
-                           where e.release_id = m.release_id and e.id < m.id))
+        where s.id > $2 and s.id <= $3
+          and is_owed(s, m.kind, m.accepted_at, m.due_at, m.topics,
+                      exists (select from letters_had(s.id, m.release_id) h where h.mailing_id < $1))
         order by s.id
         limit $5::int * $6::int
      ), slices as (

@@ -30,9 +30,9 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
     text: `with held as (
-       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state, m.paused, m.kind, m.release_id,
-              m.started_at < now() - $6 * interval '1 second' as is_late
-         from chunks c join mailings m on m.id = c.mailing_id
+       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
+              m.release_id, r.topics, m.started_at < now() - $6 * interval '1 second' as is_late
+         from chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
      ), audience as (
@@ -49,14 +49,8 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
          left join paces p on p.domain = lower(split_part(b.address, '@', 2))
-        where s.frequency = 'immediate' and s.activated_at <= h.accepted_at
-          and (s.state = 'active' or s.ended_at > h.accepted_at)
-          and (h.kind <> 'withdrawal'
-               or exists (select from mailings e
-                            join deliveries d on d.mailing_id = e.id and d.subscription_id = s.id and (d.state in ('sent', 'in_doubt', 'claimed')
-                                 or exists (select from attempts t where t.mailing_id = e.id and t.subscription_id = s.id
-                                                                     and t.verdict = 'in_doubt'))
-                           where e.release_id = h.release_id and e.id < $1))
+        where is_owed(s, h.kind, h.accepted_at, h.due_at, h.topics,
+                      exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
           for share of s
      ), judged as (
        select id, language, address,
