@@ -20,6 +20,7 @@ import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
 import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
 import { openWindowSize } from './mailer/window-size.ts'
+import { cutDigests } from './scheduler/cut-digests.ts'
 import { reconcile } from './scheduler/reconcile.ts'
 import { openTimetable } from './scheduler/timetable.ts'
 
@@ -120,6 +121,11 @@ async function start(): Promise<() => Promise<void>> {
       name: 'reconcile',
       every: settings.RECONCILE_EVERY,
       act: () => reconcile({ pool, wake: waking.wake, now: shared.now }),
+    },
+    {
+      name: 'cut-digests',
+      every: 20,
+      act: () => cutDigests({ ...fanOut, readersAtOnce: 2_000, stopping: () => isStopping }),
     },
     // A budget that is whole again is as good as none.
     { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },

@@ -23,7 +23,7 @@ export async function cutChunks(
          from mailed m
          join subscriptions s on s.newsroom_id = m.newsroom_id
         where s.id > $2 and s.id <= $3
-          and is_owed(s, m.kind, m.accepted_at, m.due_at, m.topics,
+          and is_owed(s, $1, m.kind, m.accepted_at, m.due_at, m.topics,
                       exists (select from letters_had(s.id, m.release_id) h where h.mailing_id < $1))
         order by s.id
         limit $5::int * $6::int
@@ -63,7 +63,7 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<L
         set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
-        and c.state <> 'done' and c.next_at <= now() and not m.paused
+        and c.state <> 'done' and c.next_at <= now() and not m.paused and m.state <> 'accepted'
         and (c.lease_until is null
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $3 * interval '1 second'))
      returning c.fence, c.state`,
@@ -128,7 +128,7 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
     `select c.mailing_id, c.n, c.rank, c.fence
        from mailings m
        join chunks c on c.mailing_id = m.id
-      where m.state not in ('done') and not m.paused
+      where m.state not in ('accepted', 'done') and not m.paused
         and c.state <> 'done' and c.next_at <= now()
         and (c.lease_until is null
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))
@@ -137,4 +137,19 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
     [most, chunkLease],
   )
   return rows.map((row) => ({ mailingId: row.mailing_id, n: row.n, rank: row.rank, fence: row.fence }))
+}
+
+/** Those of one mailing, as long as letters of it may leave. */
+export async function dueChunksOf(db: Db, mailing: MailingId): Promise<WakeableChunk[]> {
+  const { rows } = await db.query<WakeableChunk>(
+    `select c.mailing_id as "mailingId", c.n, c.rank, c.fence
+       from mailings m
+       join chunks c on c.mailing_id = m.id
+      where m.id = $1 and m.state in ('cutting', 'sending') and not m.paused
+        and c.state <> 'done' and c.next_at <= now() and c.lease_until is null
+      order by c.rank
+      limit 1000`,
+    [mailing],
+  )
+  return rows
 }

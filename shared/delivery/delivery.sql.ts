@@ -49,7 +49,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
          left join paces p on p.domain = lower(split_part(b.address, '@', 2))
-        where is_owed(s, h.kind, h.accepted_at, h.due_at, h.topics,
+        where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
                       exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
           for share of s
      ), judged as (
@@ -116,7 +116,8 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                    else 'claimed' end as verdict
          from held h
          join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
-          and d.state in ('due', 'deferred') and (d.until is null or d.until <= now())
+          and d.state in ('due', 'deferred')
+          and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
          join subscriptions s on s.id = d.subscription_id
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash

@@ -1,5 +1,5 @@
 import type { MailingId } from '../mailing/mailing.ts'
-import { holdMailing, holdRevision, reopenMailing, reopenStates } from '../mailing/reopen-mailing.sql.ts'
+import { holdMailing, holdRevisions, reopenMailing, reopenStates } from '../mailing/reopen-mailing.sql.ts'
 import type { Db, Pool } from '../postgres/pool.ts'
 import { inTransaction } from '../postgres/transaction.ts'
 
@@ -19,12 +19,12 @@ export type Settled = {
  */
 export async function settleDoubts(pool: Pool, id: MailingId, as: Settlement): Promise<Settled | 'unknown' | 'over'> {
   return inTransaction(pool, async (tx) => {
-    // The release before the mailing, in the order in which a correction takes the two.
-    const newest = await holdRevision(tx, id)
-    const mailing = await holdMailing(tx, id)
-    if (mailing === null) return 'unknown'
+    // Releases before the mailing, in the order in which a correction takes the two.
+    const stands = await holdRevisions(tx, id)
+    const state = await holdMailing(tx, id)
+    if (state === null) return 'unknown'
     if (as === 'sent') return { letters: await countDoubtsAsSent(tx, id), left: await countDoubts(tx, id) }
-    if (!reopenStates.includes(mailing.state) || mailing.revision !== newest) return 'over'
+    if (!reopenStates.includes(state) || !stands) return 'over'
     const letters = await sendDoubtsAgain(tx, id)
     if (letters > 0) await reopenMailing(tx, id)
     return { letters, left: await countDoubts(tx, id) }

@@ -12,10 +12,14 @@ type Sender = {
 }
 
 /**
- * The header of a release letter. A reader's values stand next to one another, so that filling a letter is one small
+ * The header of a letter to a newsroom's readers, with a release or a digest. A reader's values stand next to one another, so that filling a letter is one small
  * write between shared bytes. Header names are these and no others, whatever a release says.
  */
-export function releaseHeaders(sender: Sender, subject: string, feedbackLabel: string): Piece[] {
+export function listHeaders(
+  sender: Sender,
+  subject: string,
+  feedback: { readonly label: string; readonly kind: 'release' | 'digest' },
+): Piece[] {
   const { newsroom, publicUrl, mailDomain } = sender
   const page = `<${publicUrl}/newsrooms/${newsroom.slug}>`
   return [
@@ -25,7 +29,7 @@ export function releaseHeaders(sender: Sender, subject: string, feedbackLabel: s
     header('List-Help', page),
     header('List-Archive', page),
     header('Precedence', 'bulk'),
-    header('Feedback-ID', feedbackId(feedbackLabel, newsroom, 'release')),
+    header('Feedback-ID', feedbackId(feedback.label, newsroom, feedback.kind)),
     // RFC 8058: the exact value, beside one https address.
     header('List-Unsubscribe-Post', 'List-Unsubscribe=One-Click'),
     ...readerHeaders(),

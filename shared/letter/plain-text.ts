@@ -50,7 +50,7 @@ export function noticeText(view: NoticeView): Piece[] {
   ])
 }
 
-const ruler = '-'.repeat(40)
+export const ruler = '-'.repeat(40)
 
 function pictureText({ words }: ReleaseView, { url, alt, caption, credit }: PictureView): string {
   const lines = [alt && words('picture', { alt }), caption, credit && words('credit', { credit })]
@@ -60,7 +60,7 @@ function pictureText({ words }: ReleaseView, { url, alt, caption, credit }: Pict
 const contactText = ({ name, role, phone, email }: ContactView) =>
   [[name, role].filter((part) => part !== '').join(', '), phone, email].filter((line) => line !== '').join('\n')
 
-const identity = (sender: string, { postalAddress }: PublisherView) =>
+export const identity = (sender: string, { postalAddress }: PublisherView) =>
   [sender, postalAddress]
     .filter((line) => line !== '')
     .map(wrapped)
@@ -69,7 +69,7 @@ const identity = (sender: string, { postalAddress }: PublisherView) =>
 type Block = string | readonly Piece[] | null | undefined | false
 
 /** Blocks with an empty line between; what is not said leaves none. */
-function blocksOf(blocks: readonly Block[]): Piece[] {
+export function blocksOf(blocks: readonly Block[]): Piece[] {
   const pieces: Piece[] = []
   for (const block of blocks) {
     if (!block || block === '') continue

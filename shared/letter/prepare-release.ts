@@ -1,6 +1,6 @@
 import { assembleLetter } from './assemble.ts'
 import type { PreparedLetter } from './letter.ts'
-import { releaseHeaders } from './letter-headers.ts'
+import { listHeaders } from './letter-headers.ts'
 import { bytesOf, type Piece } from './pieces.ts'
 import { releaseText } from './plain-text.ts'
 import { lessenedView, type ReleaseLetterInput, type ReleaseView, releaseView, shortenedView } from './release-view.ts'
@@ -19,7 +19,7 @@ export async function prepareReleaseLetter(input: ReleaseLetterInput): Promise<P
   return assembleLetter({
     language,
     subject: view.subject,
-    headers: releaseHeaders(input, view.subject, `${release.id}.${release.revision}`),
+    headers: listHeaders(input, view.subject, { label: `${release.id}.${release.revision}`, kind: 'release' }),
     text: releaseText(view),
     html,
   })

@@ -11,7 +11,7 @@ export type Markup = { readonly markup: string }
  * for each, and the escaped value takes its place in the finished HTML. A value can thus neither close a tag nor ask
  * MJML for an include, and MJML cannot mistake it for its own.
  */
-export async function renderHtml(template: 'release' | 'notice', view: object): Promise<Piece[]> {
+export async function renderHtml(template: 'release' | 'digest' | 'notice', view: object): Promise<Piece[]> {
   const source = templates.render(`./${template}`, { ...view, token: slot('token') })
   const { html } = await mjml(source, {
     ignoreIncludes: true,

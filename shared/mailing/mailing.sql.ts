@@ -58,10 +58,12 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
   return rows.map((row) => row.id)
 }
 
-/** Mailings whose audience is not cut whole. */
+/** Mailings whose audience is not cut whole, or whose letters are not prepared; a digest's readers are dealt elsewhere. */
 export async function uncutMailings(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(
-    `select id from mailings where state in ('accepted', 'cutting') and not paused order by due_at limit 100`,
+    `select id from mailings
+      where (state = 'accepted' or state = 'cutting' and kind <> 'digest') and not paused
+      order by due_at limit 100`,
   )
   return rows.map((row) => row.id)
 }

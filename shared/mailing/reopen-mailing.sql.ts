@@ -1,25 +1,31 @@
 import type { Db } from '../postgres/pool.ts'
 import { canEnter, type MailingId, type MailingState, sendingStates } from './mailing.ts'
 
-/** Keeps the release a mailing carries from being amended until the transaction ends; its newest revision. */
-export async function holdRevision(db: Db, id: MailingId): Promise<number | null> {
-  const { rows } = await db.query<{ revision: number }>(
-    `select r.revision from mailings m join releases r on r.id = m.release_id where m.id = $1 for share of r`,
+/**
+ * Keeps what a mailing carries, one release or a digest's several, from being amended until the transaction ends.
+ * Whether all of it still stands so: false when a later revision says otherwise.
+ */
+export async function holdRevisions(db: Db, id: MailingId): Promise<boolean> {
+  const { rows } = await db.query<{ stands: boolean }>(
+    `select r.revision = coalesce(m.revision, i.revision) as stands
+       from mailings m
+       left join digest_items i on i.mailing_id = m.id
+       join releases r on r.id = coalesce(m.release_id, i.release_id)
+      where m.id = $1
+      order by r.id
+        for share of r`,
     [id],
   )
-  return rows[0]?.revision ?? null
+  return rows.every(({ stands }) => stands)
 }
 
 /** Keeps a mailing in the state it is in until the transaction ends. */
-export async function holdMailing(
-  db: Db,
-  id: MailingId,
-): Promise<{ state: MailingState; revision: number | null } | null> {
-  const { rows } = await db.query<{ state: MailingState; revision: number | null }>(
-    `select state, revision from mailings where id = $1 for no key update`,
+export async function holdMailing(db: Db, id: MailingId): Promise<MailingState | null> {
+  const { rows } = await db.query<{ state: MailingState }>(
+    `select state from mailings where id = $1 for no key update`,
     [id],
   )
-  return rows[0] ?? null
+  return rows[0]?.state ?? null
 }
 
 /** The states in which letters of a mailing may be sent, or sent again. */

@@ -1,13 +1,34 @@
 import type { PoolClient } from 'pg'
 
+/** One connection inside a transaction: what locks that last until its end are taken on. */
+export type Tx = PoolClient
+
 /** What takes turns between processes; each has its own space of numbers. */
-const spaces = { 'fan-out': 1, chore: 2 } as const
+const spaces = { 'fan-out': 1, chore: 2, 'digest-line': 3, 'digest-texts': 4 } as const
 
 /** Takes the lock until the transaction ends; false: somebody else has it. */
-export async function tryTurn(tx: PoolClient, space: keyof typeof spaces, name: string): Promise<boolean> {
+export async function tryTurn(tx: Tx, space: keyof typeof spaces, name: string): Promise<boolean> {
   const { rows } = await tx.query<{ mine: boolean }>(`select pg_try_advisory_xact_lock($1, hashtext($2)) as mine`, [
     spaces[space],
     name,
   ])
   return rows[0]?.mine ?? false
+}
+
+/** Waits until nobody else gives numbers on the digest lines, and keeps it so until the transaction ends. */
+export async function holdDigestLine(tx: Tx): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock($1, 0)`, [spaces['digest-line']])
+}
+
+/**
+ * Keeps a newsroom's texts from being revised while digests are made of them, or digests from being made while one is
+ * revised: else a digest could be committed with an old text after its correction was answered.
+ */
+export async function holdDigestTexts(db: Pick<Tx, 'query'>, newsroom: string, to: 'read' | 'revise'): Promise<void> {
+  await db.query(
+    to === 'read'
+      ? `select pg_advisory_xact_lock_shared($1, hashtext($2))`
+      : `select pg_advisory_xact_lock($1, hashtext($2))`,
+    [spaces['digest-texts'], newsroom],
+  )
 }

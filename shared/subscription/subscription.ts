@@ -12,6 +12,9 @@ export type SubscriptionState = (typeof subscriptionStates)[number]
 export const endReasons = ['unsubscribed', 'disowned', 'lapsed', 'complained', 'bounced', 'operator', 'erased'] as const
 export type EndReason = (typeof endReasons)[number]
 
+export const frequencies = ['immediate', 'daily', 'weekly'] as const
+export type Frequency = (typeof frequencies)[number]
+
 /** A reader's standing wish to hear from one newsroom. */
 export type Subscription = {
   readonly id: SubscriptionId

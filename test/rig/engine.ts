@@ -12,6 +12,7 @@ import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { openWindowSize } from '../../workers/mailer/window-size.ts'
+import { type CutDigestsDeps, cutDigests } from '../../workers/scheduler/cut-digests.ts'
 import { reconcile } from '../../workers/scheduler/reconcile.ts'
 import { testSecrets } from '../given/secrets.ts'
 
@@ -25,6 +26,9 @@ export type Engine = {
   send(mailing: MailingId): Promise<void>
   /** Finds what is due, as the scheduler does, and sends it. */
   reconcileAndSend(): Promise<void>
+  readonly digests: CutDigestsDeps
+  /** Cuts the digests due at this instant, as the scheduler does, and sends what is due. */
+  cutDigestsAndSend(at: Date): Promise<void>
   close(): Promise<void>
 }
 
@@ -71,6 +75,7 @@ export function openEngine(
     mailDomain: 'mail.example',
     chunkSize,
   }
+  const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000, stopping: () => false }
   const work = async () => {
     for (let next = woken.shift(); next; next = woken.shift()) {
       if (next.queue === 'fan-out') await cutAudience(fanOut, next.payload.mailingId)
@@ -86,6 +91,14 @@ export function openEngine(
       await work()
     },
     reconcileAndSend: async () => {
+      await reconcile({ pool, wake, now: () => new Date() })
+      await work()
+    },
+    digests,
+    cutDigestsAndSend: async (at) => {
+      await cutDigests({ ...digests, now: () => at })
+      await work()
+      // A digest is over once its cut is; and what was replaced is dealt anew once its letters are closed.
       await reconcile({ pool, wake, now: () => new Date() })
       await work()
     },

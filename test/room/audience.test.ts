@@ -97,6 +97,11 @@ describe('a release', () => {
     await engine.send((await givenMailing(database.pool, newsroom)).mailingId)
     expect(reached()).toEqual(['always', 'back'])
 
+    // What is dated back begins when it is accepted.
+    const long = new Date('2024-03-14T09:00:00Z')
+    await engine.send((await givenMailing(database.pool, newsroom, { publishedAt: long })).mailingId)
+    expect(reached()).toEqual(['always', 'back'])
+
     // Under embargo until after the pause of `away`, who is told to be back at that very instant.
     const due = soon(2 * hour)
     await wish('away', { pausedUntil: due })

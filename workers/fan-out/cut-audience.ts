@@ -1,27 +1,15 @@
-import { cutChunks, type WakeableChunk } from '../../shared/delivery/chunk.sql.ts'
-import type { Language } from '../../shared/language/language.ts'
-import { packPrepared } from '../../shared/letter/pack.ts'
-import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
+import { cutChunks, dueChunksOf, type WakeableChunk } from '../../shared/delivery/chunk.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
+import { closeDigestMailings, openDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import { beginWalk, findMailing, finishMailings, moveWalk } from '../../shared/mailing/mailing.sql.ts'
-import type { MailingId } from '../../shared/mailing/mailing.ts'
-import { insertRendering, listRenderings } from '../../shared/mailing/rendering.sql.ts'
-import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
+import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
 import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
-import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
-import { findRevision } from '../../shared/release/release.sql.ts'
+import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
 
-export type FanOutDeps = {
-  readonly pool: Pool
-  readonly wake: Wake
-  readonly log: Log
-  readonly publicUrl: string
-  readonly mailDomain: string
-  readonly chunkSize: number
-}
+export type FanOutDeps = PrepareDeps & { readonly wake: Wake; readonly log: Log; readonly chunkSize: number }
 
 /**
  * Prepares a mailing's letters, once per language, and cuts its audience into chunks; the mailer is woken for each
@@ -30,7 +18,10 @@ export type FanOutDeps = {
  */
 export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void> {
   const started = performance.now()
-  await prepareLetters(deps, id)
+  const mailing = await findMailing(deps.pool, id)
+  if (mailing === null || !fanOutStates.includes(mailing.state)) return
+  await prepareLetters(deps, mailing)
+  if (mailing.kind === 'digest') return openDigest(deps, mailing)
   let cut = 0
   for (;;) {
     const stretch = await inTransaction(deps.pool, async (tx) =>
@@ -48,22 +39,14 @@ export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void
 /** Chunks cut in one transaction: enough that the walk costs little, few enough that the first ones leave soon. */
 const chunksAtOnce = 50
 
-async function prepareLetters(deps: FanOutDeps, id: MailingId): Promise<void> {
-  const mailing = await findMailing(deps.pool, id)
-  if (mailing?.releaseId == null || mailing.revision === null) return
-  const [release, newsroom, ready] = await Promise.all([
-    findRevision(deps.pool, mailing.releaseId, mailing.revision),
-    findNewsroomById(deps.pool, mailing.newsroomId),
-    listRenderings(deps.pool, id),
-  ])
-  if (!release || !newsroom) throw new Error(`mailing ${id} has lost its release or newsroom`)
-  const done = new Set(ready.map((rendering) => rendering.language))
-  for (const language of Object.keys(release.content.languages) as Language[]) {
-    if (done.has(language)) continue
-    const { publicUrl, mailDomain } = deps
-    const prepared = await prepareReleaseLetter({ newsroom, release, language, publicUrl, mailDomain })
-    await insertRendering(deps.pool, id, { language, subject: prepared.subject, ...packPrepared(prepared) })
-  }
+/** What was stopped or is sent already needs no letters prepared. */
+const fanOutStates: readonly Mailing['state'][] = ['embargoed', 'accepted', 'cutting']
+
+/** A digest's audience was dealt when it was made; with its letters prepared, they may leave. */
+async function openDigest(deps: FanOutDeps, { id }: Mailing): Promise<void> {
+  await openDigestMailing(deps.pool, id)
+  await closeDigestMailings(deps.pool)
+  deps.wake('mail-bulk', (await dueChunksOf(deps.pool, id)).map(chunkJob))
 }
 
 type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly done: boolean }

@@ -3,7 +3,7 @@ import { chooseLanguage } from '../../shared/language/language.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { type Cuts, unpackPrepared } from '../../shared/letter/pack.ts'
 import { findMailing } from '../../shared/mailing/mailing.sql.ts'
-import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { MailingId, MailingState } from '../../shared/mailing/mailing.ts'
 import { listRenderings } from '../../shared/mailing/rendering.sql.ts'
 import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -38,7 +38,17 @@ async function load(pool: Pool, id: MailingId): Promise<LettersOf> {
   const letters = new Map<Language, PreparedLetter>()
   for (const rendering of await listRenderings(pool, id))
     letters.set(rendering.language, unpackPrepared({ ...rendering, cuts: rendering.cuts as Cuts }))
-  if (!newsroom || letters.size === 0) throw new Error(`mailing ${id} has no prepared letters`)
+  if (!newsroom || letters.size === 0) {
+    // One that was stopped before any was prepared has only letters to close, and none to make.
+    if (mailing && isOver(mailing.state)) return () => nothingToSend(id)
+    return nothingToSend(id)
+  }
   const offered = [...letters.keys()]
   return (language) => letters.get(chooseLanguage(language as Language, newsroom.defaultLanguage, offered))!
+}
+
+const isOver = (state: MailingState) => state === 'cancelled' || state === 'superseded'
+
+function nothingToSend(id: MailingId): never {
+  throw new Error(`mailing ${id} has no prepared letters`)
 }

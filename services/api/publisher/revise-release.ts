@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { supersedeDigests } from '../../../shared/digest/supersede-digests.sql.ts'
 import { insertMailing, supersedeMailings } from '../../../shared/mailing/mailing.sql.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
+import { holdDigestTexts } from '../../../shared/postgres/advisory-lock.ts'
 import type { Db } from '../../../shared/postgres/pool.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { addRevision, findByExternalId, lockRelease } from '../../../shared/release/release.sql.ts'
@@ -23,7 +25,7 @@ export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
     content: contentOf(told.data),
   }
   if (mailing && release.revision > 1 && isTheSame(release, amended)) return tellPublisher(release, mailing)
-  const { begun } = await supersedeMailings(tx, release.id)
+  const { begun } = await supersede(tx, release)
   const kind = begun || release.kind === 'correction' ? 'correction' : 'release'
   return revise(tx, { ...amended, revision: release.revision + 1, kind }, now)
 }
@@ -42,8 +44,15 @@ export async function withdrawRelease(
   now: Date,
 ): Promise<PublishAnswer> {
   const { release } = await known(tx, newsroom, externalId)
-  await supersedeMailings(tx, release.id)
+  await supersede(tx, release)
   return revise(tx, { ...release, revision: release.revision + 1, kind: 'withdrawal' }, now)
+}
+
+/** Ends what is unsent of the release, by itself or in digests. `begun`: somebody may have it. */
+async function supersede(tx: Db, { id }: Release): Promise<{ begun: boolean }> {
+  const alone = await supersedeMailings(tx, id)
+  const inDigests = await supersedeDigests(tx, id)
+  return { begun: alone.begun || inDigests.begun }
 }
 
 async function revise(tx: Db, release: Release, now: Date): Promise<PublishAnswer> {
@@ -55,6 +64,7 @@ async function revise(tx: Db, release: Release, now: Date): Promise<PublishAnswe
 }
 
 async function known(tx: Db, newsroom: Newsroom, externalId: string) {
+  await holdDigestTexts(tx, newsroom.id, 'revise')
   await lockRelease(tx, newsroom.id, externalId)
   const found = await findByExternalId(tx, newsroom.id, externalId)
   if (found === null) throw new Refusal('RELEASE_UNKNOWN')

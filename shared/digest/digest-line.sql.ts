@@ -1,0 +1,36 @@
+import type { NewsroomId } from '../newsroom/newsroom.ts'
+import type { Db } from '../postgres/pool.ts'
+
+/**
+ * Gives the next numbers of their newsroom's digest line to all releases and corrections that can be seen, whose hour
+ * has come and that have none; of one newsroom, or of all. The caller holds the line.
+ */
+export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promise<void> {
+  await db.query(
+    `insert into digest_line (newsroom_id, n, mailing_id)
+     select m.newsroom_id,
+            coalesce((select max(l.n) from digest_line l where l.newsroom_id = m.newsroom_id), 0)
+              + row_number() over (partition by m.newsroom_id order by m.due_at, m.id),
+            m.id
+       from mailings m
+      where ($1::uuid is null or m.newsroom_id = $1)
+        and m.kind in ('release', 'correction') and m.due_at <= now() and not m.paused
+        and m.state not in ('cancelled', 'superseded')
+        and not exists (select from digest_line l where l.mailing_id = m.id)`,
+    [newsroom],
+  )
+}
+
+/**
+ * Takes the numbers from mailings an operator has paused: no digest tells of them now, and once they go on they get new
+ * ones. Readers who were told before have it in their ledger.
+ */
+export async function unnumberPaused(db: Db, newsroom: NewsroomId): Promise<void> {
+  await db.query(
+    `delete from digest_line l
+      using mailings m
+      where m.newsroom_id = $1 and m.paused and m.state not in ('done', 'cancelled', 'superseded')
+        and l.mailing_id = m.id`,
+    [newsroom],
+  )
+}

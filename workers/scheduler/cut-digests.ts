@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto'
+import { dealDeliveries, readersLeft, wakeEnded } from '../../shared/delivery/deal.sql.ts'
+import { type DigestCutId, digestFrequencies } from '../../shared/digest/digest.ts'
+import { type DealtContent, listContents, listReplacingContents } from '../../shared/digest/digest-contents.sql.ts'
+import {
+  closeCut,
+  type DigestCut,
+  listDigestHours,
+  listOpenCuts,
+  lockCut,
+  moveCut,
+  openCut,
+} from '../../shared/digest/digest-cut.sql.ts'
+import { lastDigestDay } from '../../shared/digest/digest-day.ts'
+import { findDigest, insertDigest } from '../../shared/digest/digest-items.sql.ts'
+import { numberMailings, unnumberPaused } from '../../shared/digest/digest-line.sql.ts'
+import type { Log } from '../../shared/log/log.ts'
+import { closeDigestMailings, insertDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
+import { holdDigestLine, holdDigestTexts, type Tx } from '../../shared/postgres/advisory-lock.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { fanOutJob } from '../../shared/queues/jobs.ts'
+import type { Wake } from '../../shared/queues/wake.ts'
+import { lockDigestReaders, lockReaders, moveCursors } from '../../shared/subscription/digest-readers.sql.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
+
+export type CutDigestsDeps = {
+  readonly pool: Pool
+  readonly wake: Wake
+  readonly log: Log
+  readonly now: () => Date
+  readonly chunkSize: number
+  /** Readers dealt in one transaction. */
+  readonly readersAtOnce: number
+  readonly stopping: () => boolean
+}
+
+/** How long one turn may take, in milliseconds; the chore's own transaction must not stay idle for longer. */
+const turn = 15_000
+
+/**
+ * Opens the cuts whose hour has come and goes on with those that are open, a batch of readers a transaction. Stopped or
+ * broken anywhere it goes on where the committed walk stands; an hour missed while everything was down is caught up
+ * with once, however many were missed.
+ */
+export async function cutDigests(deps: CutDigestsDeps): Promise<void> {
+  await openDueCuts(deps)
+  const until = performance.now() + turn
+  for (const cut of await listOpenCuts(deps.pool)) await walk(deps, cut, until)
+  await closeDigestMailings(deps.pool)
+}
+
+async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
+  await inTransaction(deps.pool, async (tx) => {
+    await holdDigestLine(tx)
+    await numberMailings(tx, null)
+  })
+  for (const newsroom of await listDigestHours(deps.pool))
+    for (const frequency of digestFrequencies) {
+      const due = lastDigestDay(newsroom, frequency, deps.now())
+      const last = newsroom.lastDays[frequency]
+      if ((last !== null && last >= due.day) || due.at < newsroom.createdAt) continue
+      const isOpened = await inTransaction(deps.pool, async (tx) => {
+        await holdDigestLine(tx)
+        await unnumberPaused(tx, newsroom.newsroomId)
+        await numberMailings(tx, newsroom.newsroomId)
+        return openCut(tx, newsroom.newsroomId, frequency, due)
+      })
+      if (isOpened) deps.log.info({ newsroom: newsroom.newsroomId, frequency, day: due.day }, 'digests are cut')
+    }
+}
+
+async function walk(deps: CutDigestsDeps, cut: { id: DigestCutId; newsroomId: NewsroomId }, until: number) {
+  const made = new Set<MailingId>()
+  let readers = 0
+  while (performance.now() < until && !deps.stopping()) {
+    const step = await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
+    for (const id of step.mailings) made.add(id)
+    readers += step.readers
+    deps.wake(
+      'fan-out',
+      step.mailings.map((id) => fanOutJob(id, deps.now().getTime())),
+    )
+    if (!step.more) break
+  }
+  if (readers > 0) deps.log.info({ cut: cut.id, readers, digests: made.size }, 'digests were dealt')
+}
+
+type Step = { readonly more: boolean; readonly mailings: readonly MailingId[]; readonly readers: number }
+const nothing: Step = { more: false, mailings: [], readers: 0 }
+
+/** One batch of readers: all of it is committed, or nothing. */
+async function takeStep(
+  deps: CutDigestsDeps,
+  tx: Tx,
+  { id, newsroomId }: { id: DigestCutId; newsroomId: NewsroomId },
+): Promise<Step> {
+  await holdDigestTexts(tx, newsroomId, 'read')
+  const cut = await lockCut(tx, id)
+  if (cut === null) return nothing
+  if (cut.replaces !== null) return replace(deps, tx, cut, cut.replaces)
+  const { frequency, head, reached } = cut
+  const readers = await lockDigestReaders(tx, newsroomId, frequency!, reached, deps.readersAtOnce)
+  const mailings = await deal(deps, tx, cut, await listContents(tx, cut, readers))
+  await moveCursors(tx, readers, head!)
+  if (readers.length < deps.readersAtOnce) await closeCut(tx, id)
+  else await moveCut(tx, id, readers.at(-1)!)
+  return { more: readers.length === deps.readersAtOnce, mailings, readers: readers.length }
+}
+
+/** The readers of one chunk of a digest that was replaced, once nothing of it can still be sent. */
+async function replace(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, replaced: MailingId): Promise<Step> {
+  const left = await readersLeft(tx, replaced, cut.reached)
+  if (left === null) {
+    await closeCut(tx, cut.id)
+    return nothing
+  }
+  if (!left.isDone) {
+    // Whoever held the chunk when its mailing ended may have put it off to when one of its letters was to be tried again.
+    await wakeEnded(tx, [replaced])
+    return nothing
+  }
+  const readers: readonly SubscriptionId[] = await lockReaders(tx, left.readers, replaced)
+  const mailings = await deal(deps, tx, cut, await listReplacingContents(tx, replaced, readers))
+  await moveCut(tx, cut.id, String(Number(cut.reached) + 1))
+  return { more: true, mailings, readers: readers.length }
+}
+
+async function deal(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, contents: readonly DealtContent[]) {
+  const mailings: MailingId[] = []
+  for (const { items, readers } of contents) {
+    const contentsHash = createHash('sha256').update(JSON.stringify(items)).digest('hex')
+    let mailingId = await findDigest(tx, cut.id, contentsHash)
+    if (mailingId === null) {
+      mailingId = await insertDigestMailing(tx, { newsroomId: cut.newsroomId, dueAt: cut.hourAt, paused: cut.paused })
+      await insertDigest(tx, { mailingId, cutId: cut.id, contentsHash, items })
+    }
+    await dealDeliveries(tx, mailingId, readers, deps.chunkSize)
+    mailings.push(mailingId)
+  }
+  return mailings
+}
