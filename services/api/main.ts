@@ -38,6 +38,7 @@ async function start(): Promise<() => Promise<void>> {
     url: settings.DATABASE_URL,
     name: 'pressebud api',
     most: 10,
+    byKey: true,
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
   const waking = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)

@@ -7,8 +7,8 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
   const { rowCount } = await db.query(
     `insert into newsrooms (id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
                             legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
-                            allowed_origins, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                            allowed_origins, created_at, changed_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $20)
      on conflict (slug) do nothing`,
     [
       newsroom.id,

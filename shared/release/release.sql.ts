@@ -1,6 +1,7 @@
 import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db } from '../postgres/pool.ts'
 import type { Release, ReleaseContent, ReleaseId, ReleaseKind } from './release.ts'
+import { shownTexts } from './release-texts.ts'
 
 type ReleaseRow = {
   id: ReleaseId
@@ -16,12 +17,17 @@ type ReleaseRow = {
 
 /** Stores a release's first revision. Null: the newsroom already has a release by that external id. */
 export async function insertRelease(db: Db, release: Release, receivedAt: Date): Promise<ReleaseId | null> {
+  const texts = shownTexts(release)
   const { rows } = await db.query<{ release_id: ReleaseId }>(
     `with created as (
-       insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, topics, created_at)
-       values ($1, $2, $3, $4, $5, $6, $7, $10, $9)
+       insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, topics, created_at, revised_at)
+       values ($1, $2, $3, $4, $5, $6, $7, $10, $9, $9)
        on conflict (newsroom_id, external_id) do nothing
        returning id
+     ), listed as (
+       insert into release_texts (release_id, language, title, lead, words)
+       select created.id, t.language, t.title, t.lead, release_words($2, t.language, t.plain)
+         from created, unnest($11::text[], $12::text[], $13::text[], $14::text[]) as t (language, title, lead, plain)
      )
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $4, $5, $8, $9 from created
@@ -37,6 +43,10 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
       JSON.stringify(release.content),
       receivedAt,
       release.topics,
+      texts.map(({ language }) => language),
+      texts.map(({ title }) => title),
+      texts.map(({ lead }) => lead),
+      texts.map(({ plain }) => plain),
     ],
   )
   return rows[0]?.release_id ?? null
@@ -49,9 +59,20 @@ export async function lockRelease(db: Db, newsroom: NewsroomId, externalId: stri
 
 /** Stores a further revision; the release is what its newest revision says. */
 export async function addRevision(db: Db, release: Release, receivedAt: Date): Promise<void> {
+  const texts = shownTexts(release)
   await db.query(
     `with amended as (
-       update releases set revision = $2, kind = $3, published_at = $4, zone = $5, topics = $8 where id = $1 returning id
+       update releases set revision = $2, kind = $3, published_at = $4, zone = $5, topics = $8, revised_at = $7
+        where id = $1
+       returning id, newsroom_id
+     ), unlisted as (
+       delete from release_texts where release_id = $1 and language <> all ($9::text[])
+     ), listed as (
+       insert into release_texts (release_id, language, title, lead, words)
+       select amended.id, t.language, t.title, t.lead, release_words(amended.newsroom_id, t.language, t.plain)
+         from amended, unnest($9::text[], $10::text[], $11::text[], $12::text[]) as t (language, title, lead, plain)
+       on conflict (release_id, language)
+       do update set title = excluded.title, lead = excluded.lead, words = excluded.words
      )
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $2, $3, $6, $7 from amended`,
@@ -64,6 +85,10 @@ export async function addRevision(db: Db, release: Release, receivedAt: Date): P
       JSON.stringify(release.content),
       receivedAt,
       release.topics,
+      texts.map(({ language }) => language),
+      texts.map(({ title }) => title),
+      texts.map(({ lead }) => lead),
+      texts.map(({ plain }) => plain),
     ],
   )
 }

@@ -59,4 +59,21 @@ export type Release = {
   readonly content: ReleaseContent
 }
 
+/** What a reader of one language can see change in a release. */
+export type ChangedPart =
+  | 'title'
+  | 'lead'
+  | 'body'
+  | 'contacts'
+  | 'images'
+  | 'documents'
+  | 'links'
+  /** The text in this language is new. */
+  | 'language'
+  /** Something in the text in another language. */
+  | 'otherLanguage'
+
+/** One change of a release that could be read already: when, what, and since when the earlier version was there. */
+export type ReleaseChange = { readonly at: Date; readonly replaces: Date; readonly parts: readonly ChangedPart[] }
+
 export const isVisible = (release: Pick<Release, 'publishedAt'>, now: Date) => release.publishedAt <= now

@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { addRevision, insertRelease } from '../../shared/release/release.sql.ts'
+import { sampleRelease } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { axeFaults, axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
 import { hasChromium, openChromium } from '../rig/chromium.ts'
@@ -42,6 +44,7 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
       languages: ['nb', 'nn', 'se', 'en'],
       accent: '#0a6e5c',
       about: { nb: 'Havneby er en kystkommune med 12 000 innbyggere, to fergekaier og landets eldste fiskemottak.' },
+      topics: topicsOfHavneby,
     })
     await givenReleases(pool, newsroom)
     browser = await openChromium()
@@ -61,6 +64,8 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
     ['front', async () => '/'],
     ['newsroom', async () => '/newsrooms/havneby'],
     ['newsroom-fi', async () => '/newsrooms/havneby?language=fi'],
+    ['newsroom-search', async () => '/newsrooms/havneby?language=nb&q=budsjettene&topic=finance&year=2026'],
+    ['newsroom-nothing', async () => '/newsrooms/havneby?language=en&q=zeppelin'],
     ['newsroom-older', async () => `/newsrooms/havneby?before=${await releaseId(pool, 'Ferja')}`],
     [
       'newsroom-empty',
@@ -68,7 +73,7 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
         `/newsrooms/${(await givenNewsroom(pool, { name: 'Nyoppretta forlag', languages: ['nn'], defaultLanguage: 'nn' })).slug}`,
     ],
     ['release', async () => `/newsrooms/havneby/releases/${await releaseId(pool, 'Ferja')}`],
-    ['release-corrected', async () => `/newsrooms/havneby/releases/${await releaseId(pool, 'Rettet')}`],
+    ['release-corrected', async () => `/newsrooms/havneby/releases/${await releaseId(pool, 'Havneby får 12')}`],
     [
       'withdrawn',
       async () => `/newsrooms/havneby/releases/${await givenRelease(pool, newsroom, { kind: 'withdrawal' })}`,
@@ -176,6 +181,12 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
   })
 })
 
+const named = (nb: string, nn: string, se: string, en: string) => ({ nb, nn, se, en })
+const topicsOfHavneby = [
+  { id: 'transport', names: named('Samferdsel', 'Samferdsle', 'Johtolat', 'Transport') },
+  { id: 'finance', names: named('Økonomi', 'Økonomi', 'Ekonomiija', 'Finance') },
+]
+
 const drawing =
   '<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="675"><rect width="1200" height="675" fill="#9cc3d5"/><path d="M0 420h1200v255H0z" fill="#2f6f8f"/><path d="M250 330h620l90 40-60 80H310z" fill="#fff"/></svg>'
 
@@ -213,6 +224,7 @@ async function givenReleases(pool: Pool, newsroom: Newsroom): Promise<void> {
   const day = 86_400_000
   await givenRelease(pool, newsroom, {
     publishedAt: new Date(Date.now() - day),
+    topics: ['transport'],
     content: {
       languages: {
         nb: {
@@ -254,22 +266,11 @@ async function givenReleases(pool: Pool, newsroom: Newsroom): Promise<void> {
       links: [{ url: 'https://havneby.example/ferja', title: 'Mer om ferja' }],
     },
   })
-  const corrected = 'Rettet: Havneby får 12 millioner til ny svømmehall'
-  await givenRelease(pool, newsroom, {
-    ...{ kind: 'correction', publishedAt: new Date(Date.now() - 3 * day) },
-    content: {
-      languages: {
-        nb: {
-          title: corrected,
-          lead: 'Tilskuddet er 12 millioner kroner, ikke 21.',
-          bodyHtml: '<p>Byggingen starter i høst.</p>',
-        },
-      },
-    },
-  })
+  await givenCorrection(pool, newsroom, new Date(Date.now() - 3 * day))
   for (let count = 1; count <= 24; count++)
     await givenRelease(pool, newsroom, {
       publishedAt: new Date(Date.now() - (5 + count) * day),
+      topics: ['finance'],
       content: {
         languages: {
           nb: {
@@ -283,4 +284,20 @@ async function givenReleases(pool: Pool, newsroom: Newsroom): Promise<void> {
         },
       },
     })
+}
+
+/** A release as it came, and what a correction an hour later made of it. */
+async function givenCorrection(pool: Pool, newsroom: Newsroom, publishedAt: Date): Promise<void> {
+  const text = (millions: number) => ({
+    title: `Havneby får ${millions} millioner til ny svømmehall`,
+    lead: `Tilskuddet er ${millions} millioner kroner.`,
+    bodyHtml: '<p>Byggingen starter i høst.</p>',
+  })
+  const release = sampleRelease(newsroom, { publishedAt })
+  const first = { ...release, content: { ...release.content, languages: { nb: text(21) } } }
+  await insertRelease(pool, first, publishedAt)
+  const contacts = [{ name: 'Kari Nordmann', phone: '+47 22 00 00 00' }]
+  const second = { ...first.content, languages: { nb: text(12) }, contacts }
+  const anHourLater = new Date(publishedAt.getTime() + 3_600_000)
+  await addRevision(pool, { ...first, revision: 2, kind: 'correction', content: second }, anHourLater)
 }

@@ -9,6 +9,7 @@ const owners: Readonly<Record<string, string>> = {
   newsroom_keys: 'newsroom',
   releases: 'release',
   revisions: 'release',
+  release_texts: 'release',
   received_webhooks: 'release',
   mailings: 'mailing',
   renderings: 'mailing',

@@ -1,5 +1,4 @@
 import type { FastifyInstance } from 'fastify'
-import { uuidv7 } from 'uuidv7'
 import { buildApi } from '../../services/api/app.ts'
 import type { ReaderDeps } from '../../services/api/reader/reader-deps.ts'
 import { linkKeys, sealToken } from '../../shared/links/token.ts'
@@ -9,9 +8,11 @@ import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
 import type { NoticeId } from '../../shared/notice/notice.ts'
 import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { insertRelease } from '../../shared/release/release.sql.ts'
 import type { ReleaseContent, ReleaseId, ReleaseKind } from '../../shared/release/release.ts'
 import { addressHashKey } from '../../shared/subscriber/address-hash.ts'
 import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
+import { sampleRelease } from '../given/mailing.ts'
 import { testSecrets } from '../given/secrets.ts'
 
 /** The whole public door as readers meet it, and what a test wants to know of what it did. */
@@ -51,25 +52,21 @@ export async function readerHouse(pool: Pool, changes: Partial<ReaderDeps> = {})
 export type GivenRelease = {
   readonly kind?: ReleaseKind
   readonly publishedAt?: Date
+  readonly topics?: readonly string[]
   readonly content?: Partial<ReleaseContent>
+  /** When it came; not given: at its hour, and what was withdrawn a moment later. */
+  readonly receivedAt?: Date
 }
 
 export async function givenRelease(pool: Pool, newsroom: Newsroom, given: GivenRelease = {}): Promise<ReleaseId> {
-  const id = uuidv7() as ReleaseId
   const kind = given.kind ?? 'release'
   const publishedAt = given.publishedAt ?? new Date(Date.now() - 60_000)
   const languages = { nb: { title: 'Ny ferje', lead: 'Den går på strøm.', bodyHtml: '<p>Ferja går fra mandag.</p>' } }
   const content = { languages, contacts: [], images: [], documents: [], links: [], ...given.content }
-  await pool.query(
-    `insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, created_at)
-     values ($1, $2, $3, 1, $4, $5, 'Europe/Oslo', $5)`,
-    [id, newsroom.id, id, kind, publishedAt],
-  )
-  await pool.query(
-    'insert into revisions (release_id, revision, kind, content, received_at) values ($1, 1, $2, $3, $4)',
-    [...[id, kind, JSON.stringify(content), publishedAt]],
-  )
-  return id
+  const release = sampleRelease(newsroom, { kind, publishedAt, topics: given.topics ?? [], content })
+  const receivedAt = new Date(publishedAt.getTime() + (kind === 'withdrawal' ? 1 : 0))
+  await insertRelease(pool, release, given.receivedAt ?? receivedAt)
+  return release.id
 }
 
 /** What a reader's browser posts from the page of a newsroom. */

@@ -126,7 +126,7 @@ describe('the newsroom page', () => {
         ...{ 'x-content-type-options': 'nosniff', 'strict-transport-security': 'max-age=31536000' },
       })
       expect(page.headers['set-cookie']).toBeUndefined()
-      expect(page.body).not.toMatch(/<script|style=|\son\w+=/)
+      expect(page.body).not.toMatch(/<script(?! type="application\/ld\+json">)|style=|\son\w+=/)
     }
   })
 

@@ -22,7 +22,7 @@ export function homePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' | '
         title: words('home.title'),
         newsroom: null,
         languages,
-        about: { description: words('home.lead'), canonical: `${deps.publicUrl}/` },
+        about: { description: words('home.lead'), address: `${deps.publicUrl}/` },
         values: { newsrooms },
       })
     },

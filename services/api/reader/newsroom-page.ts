@@ -1,57 +1,89 @@
 import type { FastifyInstance } from 'fastify'
 import { chooseLanguage, isLanguage, type Language } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
-import { toldMoment } from '../../../shared/letter/told.ts'
 import { findNewsroom } from '../../../shared/newsroom/newsroom.sql.ts'
-import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
+import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { ReleaseId } from '../../../shared/release/release.ts'
-import { listHeadlines, type ReleaseHeadline } from '../../../shared/release/release-pages.sql.ts'
+import {
+  countShown,
+  isCursor,
+  type ListFilter,
+  listHeadlines,
+  listNewerHeadlines,
+  yearsShown,
+} from '../../../shared/release/shown-releases.sql.ts'
+import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
+import { entryOf } from './page-entries.ts'
+import {
+  filterOf,
+  isNarrowed,
+  listHref,
+  listQuery,
+  type Narrowing,
+  narrowingForm,
+  readNarrowing,
+} from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
 import { sendPage } from './page-reply.ts'
-import { htmlAnswer, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
+import { htmlAnswer, problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
 const releasesOnPage = 20
 
-/** A newsroom's own page: the follow box and its releases, the newest first. */
+type ListQuery = Readonly<Record<string, string | undefined>>
+
+/** A newsroom's own page: its releases, the newest first, to search and to narrow; and the follow box. */
 export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>): void {
-  app.get<{ Params: { slug: string }; Querystring: { before?: string } }>(
+  app.get<{ Params: { slug: string }; Querystring: ListQuery }>(
     '/newsrooms/:slug',
     {
       schema: {
         tags: ['reader'],
         summary: "A newsroom's page",
         params: slugParams,
-        querystring: { ...pageQuery, properties: { ...pageQuery.properties, before: { type: 'string' } } },
+        querystring: listQuery,
         response: { 200: htmlAnswer, 404: problemAnswer },
       },
     },
     async (request, reply) => {
       const newsroom = await knownNewsroom(deps, request.params.slug)
-      const { before } = request.query
-      if (before !== undefined && !isUuid(before)) throw new Refusal('NOT_FOUND')
-      const page = { before: (before ?? null) as ReleaseId | null, size: releasesOnPage + 1 }
-      const headlines = await listHeadlines(deps.pool, newsroom.id, page, deps.now())
+      const narrowing = readNarrowing(newsroom, request.query)
+      const filter = filterOf(newsroom, narrowing)
+      const now = deps.now()
+      const [turned, found, years] = await Promise.all([
+        turnTo(deps, newsroom, filter, request.query, now),
+        countShown(deps.pool, newsroom.id, filter, now),
+        yearsShown(deps.pool, newsroom.id, newsroom.zone, now),
+      ])
       const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
       const words = wordsFor(language, 'pages')
-      const shown = headlines.slice(0, releasesOnPage)
+      const narrowed = isNarrowed(narrowing)
+      const plain = !narrowed && turned.isFirst
       return sendPage(request, reply, {
         template: 'newsroom',
         language,
-        title: words('newsroom.title', { newsroom: newsroom.name }),
+        title: titleOf(newsroom, narrowing, language),
         newsroom,
         languages: newsroom.languages,
+        feeds: feedLinks(newsroom, { language: null, topic: filter.topic }, language),
+        // What is found by searching here is not for search engines: they find the releases themselves.
+        ...(plain ? {} : { isUnlisted: true }),
         about: {
-          description: words('follow.lead', { newsroom: newsroom.name }),
-          canonical: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
+          description: aboutOf(newsroom, language)?.text ?? words('follow.lead', { newsroom: newsroom.name }),
+          address: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
         },
         values: {
+          heading: words('newsroom.title', { newsroom: newsroom.name }),
           follow: followBox(newsroom, language),
-          entries: shown.map((headline) => entryOf(newsroom, headline, language)),
-          older: headlines.length > releasesOnPage ? shown.at(-1)!.id : null,
-          firstPage: before === undefined,
+          form: narrowingForm(newsroom, narrowing, language, years),
+          narrowed,
+          found,
+          entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
+          older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
+          newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),
+          first: turned.isFirst ? null : listHref(newsroom, language, narrowing),
           about: aboutOf(newsroom, language),
         },
       })
@@ -59,25 +91,48 @@ export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool'
   )
 }
 
+/** One page of a list, and the releases from which the next ones either way begin. */
+async function turnTo(
+  { pool }: Pick<ReaderDeps, 'pool'>,
+  newsroom: Newsroom,
+  filter: ListFilter,
+  { before, after }: ListQuery,
+  now: Date,
+) {
+  const cursor = before || after
+  if (cursor && !(isUuid(cursor) && (await isCursor(pool, newsroom.id, cursor as ReleaseId, now))))
+    throw new Refusal('NOT_FOUND')
+  const size = releasesOnPage + 1
+  if (after && !before) {
+    const headlines = await listNewerHeadlines(pool, newsroom.id, filter, { after: after as ReleaseId, size }, now)
+    const shown = headlines.slice(-releasesOnPage)
+    // The page that reaches the newest is the first one, whole: a short one would hide what is right behind it.
+    if (headlines.length > releasesOnPage)
+      return { headlines: shown, newer: shown[0]!.id, older: shown.at(-1)!.id, isFirst: false }
+  }
+  const start = before ? (before as ReleaseId) : null
+  const headlines = await listHeadlines(pool, newsroom.id, filter, { before: start, size }, now)
+  const shown = headlines.slice(0, releasesOnPage)
+  return {
+    headlines: shown,
+    newer: start && shown.length > 0 ? shown[0]!.id : null,
+    older: headlines.length > releasesOnPage ? shown.at(-1)!.id : null,
+    isFirst: start === null,
+  }
+}
+
+function titleOf(newsroom: Newsroom, { q, topic: id }: Narrowing, language: Language): string {
+  const archive = wordsFor(language, 'archive')
+  const topic = newsroom.topics.find((one) => one.id === id)
+  const title = wordsFor(language, 'pages')('newsroom.title', { newsroom: newsroom.name })
+  const about = topic ? `${topicName(topic, language, newsroom.defaultLanguage)} – ${title}` : title
+  return q === '' ? about : archive('search.title', { asked: q, title: about })
+}
+
 export async function knownNewsroom(deps: Pick<ReaderDeps, 'pool'>, slug: string): Promise<Newsroom> {
   const newsroom = await findNewsroom(deps.pool, slug)
   if (!newsroom) throw new Refusal('NEWSROOM_UNKNOWN')
   return newsroom
-}
-
-/** A release in a list, in the language the reader reads or the nearest there is. */
-export function entryOf(newsroom: Newsroom, headline: ReleaseHeadline, language: Language) {
-  const offered = Object.keys(headline.texts).filter(isLanguage)
-  const shown = chooseLanguage(language, newsroom.defaultLanguage, offered)
-  return {
-    href: `/newsrooms/${newsroom.slug}/releases/${headline.id}?language=${language}`,
-    language: shown,
-    title: headline.texts[shown]?.title ?? '',
-    lead: headline.texts[shown]?.lead ?? '',
-    kind: headline.kind,
-    at: headline.publishedAt.toISOString(),
-    told: toldMoment(headline.publishedAt, headline.zone, language),
-  }
 }
 
 /** What a newsroom says about itself, and in which language it was found. */

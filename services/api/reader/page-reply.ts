@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { Eta } from 'eta'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -7,6 +6,7 @@ import { type Words, wordsFor } from '../../../shared/language/words.ts'
 import { oneLine, safeText } from '../../../shared/letter/foreign-text.ts'
 import { webUrl } from '../../../shared/letter/link-targets.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
+import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
 
 export type Page = {
@@ -21,20 +21,40 @@ export type Page = {
   readonly languages?: readonly Language[]
   readonly status?: number
   /** For those who find the page by search or share it. */
-  readonly about?: { readonly description: string; readonly canonical: string; readonly image?: string | undefined }
+  readonly about?: PageAbout
+  /** Found only by those who look for it here: search engines are asked to leave it out. */
+  readonly isUnlisted?: boolean
+  /** The feeds of what the page shows, for programs that look for them. */
+  readonly feeds?: readonly { readonly href: string; readonly type: string; readonly title: string }[]
   /** What only this template knows. */
   readonly values?: object
+}
+
+export type PageAbout = {
+  readonly description: string
+  /** Where the page is, whole and in no language. */
+  readonly address: string
+  readonly image?: { readonly url: string; readonly alt: string } | undefined
+  /** Of an article, when it came out and last changed: RFC 3339. */
+  readonly article?: { readonly publishedAt: string; readonly modifiedAt: string }
+  /** The same for programs that read schema.org. */
+  readonly linkedData?: object
 }
 
 /** Every template is given these, and the page's own values. */
 type Frame = {
   readonly page: Page
   readonly words: Words
+  readonly archive: Words
   readonly stylePath: string
   readonly lookPath: string | null
   readonly website: string | null
   readonly logoUrl: string | null
   readonly languageLinks: readonly { language: Language; name: string; href: string; current: boolean }[]
+  /** The one address of this page among all it can be found at, and that of each of its languages. */
+  readonly canonical: string | null
+  readonly alternates: readonly { language: string; href: string }[]
+  readonly linkedData: string | null
 }
 
 /** Answers with a page. What is public may be kept by a browser, which asks each time whether it still stands. */
@@ -48,9 +68,9 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Pag
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     return reply.send(html)
   }
-  const etag = `"${createHash('sha256').update(html).digest('base64url').slice(0, 22)}"`
+  const etag = tagOf(html)
   reply.headers({ 'cache-control': 'no-cache', vary: 'Accept-Language', etag })
-  if (request.headers['if-none-match']?.split(/,\s*/).includes(etag)) return reply.status(304).send()
+  if (isKnownTo(request, etag)) return reply.status(304).send()
   return reply.send(html)
 }
 
@@ -58,6 +78,7 @@ function renderPage(page: Page, url: string): string {
   const frame: Frame = {
     page,
     words: wordsFor(page.language, 'pages'),
+    archive: wordsFor(page.language, 'archive'),
     stylePath,
     lookPath: page.newsroom && lookPath(page.newsroom),
     website: webUrl(page.newsroom?.website ?? ''),
@@ -68,9 +89,26 @@ function renderPage(page: Page, url: string): string {
       href: inLanguage(url, language),
       current: language === page.language,
     })),
+    ...addressesOf(page),
+    linkedData: page.about?.linkedData ? inScript(page.about.linkedData) : null,
   }
   return pages.render(page.template, { ...page.values, ...frame })
 }
+
+/** Each language is a page of its own; the address without one shows what the reader's browser asks for. */
+function addressesOf({ about, isUnlisted, language, languages = [] }: Page) {
+  if (!about || isUnlisted) return { canonical: null, alternates: [] }
+  if (languages.length < 2) return { canonical: about.address, alternates: [] }
+  const alternates = languages.map((tag) => ({ language: tag as string, href: `${about.address}?language=${tag}` }))
+  const canonical = alternates.find((one) => one.language === language)?.href ?? about.address
+  return { canonical, alternates: [...alternates, { language: 'x-default', href: about.address }] }
+}
+
+/** JSON in a script element, which no text of a publisher can end: `<` is written as JSON can write it, too. */
+const inScript = (data: object) =>
+  JSON.stringify(data)
+    .replaceAll('<', '\\u003c')
+    .replace(/[\u2028\u2029]/g, '')
 
 // Foreign text is shown as text, and what is no text at all (control characters, halves of characters) is left out.
 const pages = new Eta({

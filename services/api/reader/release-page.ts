@@ -1,20 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 import { chooseLanguage, type Language, languages } from '../../../shared/language/language.ts'
-import { wordsFor } from '../../../shared/language/words.ts'
-import { cleanHtml } from '../../../shared/letter/clean-html.ts'
-import { mailUrl, phoneUrl, webUrl } from '../../../shared/letter/link-targets.ts'
-import { toldDocument, toldMoment } from '../../../shared/letter/told.ts'
+import { toldMoment } from '../../../shared/letter/told.ts'
+import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
-import type { ReleaseContent, ReleaseId } from '../../../shared/release/release.ts'
-import { findReleaseOnPage, listHeadlines, type ReleaseOnPage } from '../../../shared/release/release-pages.sql.ts'
+import type { ReleaseChange, ReleaseId } from '../../../shared/release/release.ts'
+import { findReleaseOnPage, listChanges, type ReleaseOnPage } from '../../../shared/release/release-pages.sql.ts'
+import { listHeadlines, listNewerHeadlines } from '../../../shared/release/shown-releases.sql.ts'
+import { cleanBody } from './clean-body.ts'
+import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
-import { aboutOf, entryOf, isUuid, knownNewsroom } from './newsroom-page.ts'
+import { newsArticle } from './linked-data.ts'
+import { aboutOf, isUuid, knownNewsroom } from './newsroom-page.ts'
 import { sendNote } from './note-page.ts'
+import { entryOf } from './page-entries.ts'
+import { filterOf, listHref, nothingNarrowed } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
 import { sendPage } from './page-reply.ts'
 import { htmlAnswer, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
+import { enclosuresOf } from './release-enclosures.ts'
 
 const othersShown = 3
 
@@ -34,7 +39,8 @@ export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' 
     async (request, reply) => {
       const newsroom = await knownNewsroom(deps, request.params.slug)
       const { id } = request.params
-      const release = isUuid(id) ? await findReleaseOnPage(deps.pool, newsroom.id, id as ReleaseId, deps.now()) : null
+      const now = deps.now()
+      const release = isUuid(id) ? await findReleaseOnPage(deps.pool, newsroom.id, id as ReleaseId, now) : null
       if (!release) throw new Refusal('RELEASE_UNKNOWN')
       if (release.kind === 'withdrawal') {
         if (!prefersPage(request)) throw new Refusal('RELEASE_WITHDRAWN')
@@ -47,62 +53,95 @@ export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' 
       const wanted = pageLanguage(request, offered, newsroom.defaultLanguage)
       const language = chooseLanguage(wanted, newsroom.defaultLanguage, offered)
       const text = release.content.languages[language] ?? { title: release.externalId, lead: '', bodyHtml: '' }
-      const latest = { before: null, size: othersShown + 1 }
-      const headlines = await listHeadlines(deps.pool, newsroom.id, latest, deps.now())
-      const others = headlines.filter((headline) => headline.id !== release.id).slice(0, othersShown)
+      const [around, changes] = await Promise.all([
+        surroundingsOf(deps, newsroom, release, language, now),
+        release.revision > 1 ? listChanges(deps.pool, release.id, language, now) : [],
+      ])
+      const address = `${deps.publicUrl}/newsrooms/${newsroom.slug}/releases/${release.id}`
+      const enclosures = enclosuresOf(release.content, language)
+      const moments = momentsOf(release, changes)
       return sendPage(request, reply, {
         template: 'release',
         language,
         title: text.title,
         newsroom,
         languages: offered.length > 1 ? offered : [],
+        feeds: feedLinks(newsroom, { language: null, topic: null }, language),
         about: {
           description: text.lead || text.title,
-          canonical: `${deps.publicUrl}/newsrooms/${newsroom.slug}/releases/${release.id}`,
-          image: release.content.images.map((image) => webUrl(image.url)).find((url) => url !== null) ?? undefined,
+          address,
+          image: enclosures.images[0],
+          article: moments,
+          linkedData: newsArticle(newsroom, { address, text, language, ...moments, ...enclosures }, deps.publicUrl),
         },
         values: {
           text,
-          bodyHtml: cleanHtml(text.bodyHtml),
+          bodyHtml: cleanBody(release, language),
           kind: release.kind,
-          ...momentsOf(release, language),
-          ...enclosuresOf(release.content, language),
+          at: moments.publishedAt,
+          told: toldMoment(release.publishedAt, release.zone, language),
+          changes: changes.map((change) => toldChange(change, release.zone, language)),
+          ...enclosures,
+          topics: topicsOf(newsroom, release, language),
+          share: shareOf(text.title, offered.length > 1 ? `${address}?language=${language}` : address),
           about: aboutOf(newsroom, language),
           follow: followBox(newsroom, language),
-          others: others.map((headline) => entryOf(newsroom, headline, language)),
+          ...around,
         },
       })
     },
   )
 }
 
-const momentsOf = (release: ReleaseOnPage, language: Language) => ({
-  at: release.publishedAt.toISOString(),
-  told: toldMoment(release.publishedAt, release.zone, language),
-  corrected:
-    release.kind === 'correction'
-      ? wordsFor(language, 'pages')('release.corrected', {
-          when: toldMoment(release.revisedAt, release.zone, language),
-        })
-      : null,
-  correctedAt: release.revisedAt.toISOString(),
+/** The releases before and after this one, and the newest of the newsroom. */
+async function surroundingsOf(
+  { pool }: Pick<ReaderDeps, 'pool'>,
+  newsroom: Newsroom,
+  { id }: ReleaseOnPage,
+  language: Language,
+  now: Date,
+) {
+  const everything = filterOf(newsroom, nothingNarrowed)
+  const [older, newer, latest] = await Promise.all([
+    listHeadlines(pool, newsroom.id, everything, { before: id, size: 1 }, now),
+    listNewerHeadlines(pool, newsroom.id, everything, { after: id, size: 1 }, now),
+    listHeadlines(pool, newsroom.id, everything, { before: null, size: othersShown + 1 }, now),
+  ])
+  return {
+    neighbours: [
+      ...older.map((headline) => ({ rel: 'prev', ...entryOf(newsroom, headline, language) })),
+      ...newer.map((headline) => ({ rel: 'next', ...entryOf(newsroom, headline, language) })),
+    ],
+    others: latest
+      .filter((headline) => headline.id !== id)
+      .slice(0, othersShown)
+      .map((headline) => entryOf(newsroom, headline, language)),
+  }
+}
+
+const momentsOf = (release: ReleaseOnPage, [newest]: readonly ReleaseChange[]) => ({
+  publishedAt: release.publishedAt.toISOString(),
+  modifiedAt: (newest?.at ?? release.publishedAt).toISOString(),
 })
 
-/** What comes with the text. A link that leads nowhere a browser may go is left out, and its words are kept. */
-const enclosuresOf = (content: ReleaseContent, language: Language) => ({
-  contacts: content.contacts.map((contact) => ({
-    ...contact,
-    // A number is not broken over two lines.
-    phone: contact.phone?.replaceAll(' ', '\u00a0'),
-    phoneUrl: contact.phone ? phoneUrl(contact.phone) : null,
-    mailUrl: contact.email ? mailUrl(contact.email) : null,
-  })),
-  images: content.images
-    .map((image) => ({ ...image, url: webUrl(image.url) }))
-    .filter((image): image is typeof image & { url: string } => image.url !== null),
-  documents: content.documents
-    .map((document) => ({ ...document, url: webUrl(document.url) }))
-    .filter((document): document is typeof document & { url: string } => document.url !== null)
-    .map((document) => ({ ...document, told: toldDocument(document, language) })),
-  links: content.links.map((link) => ({ ...link, url: webUrl(link.url) })),
+const toldChange = ({ at, replaces, parts }: ReleaseChange, zone: string, language: Language) => ({
+  at: at.toISOString(),
+  told: toldMoment(at, zone, language),
+  replaces: toldMoment(replaces, zone, language),
+  parts,
+})
+
+/** In the newsroom's own order; one the newsroom no longer has is passed over. */
+const topicsOf = (newsroom: Newsroom, release: ReleaseOnPage, language: Language) =>
+  newsroom.topics
+    .filter(({ id }) => release.topics.includes(id))
+    .map((topic) => ({
+      name: topicName(topic, language, newsroom.defaultLanguage),
+      href: listHref(newsroom, language, { ...nothingNarrowed, topic: topic.id }),
+    }))
+
+/** Without script and without anybody else's button: an address to copy, and a letter to write. */
+const shareOf = (title: string, address: string) => ({
+  address,
+  mail: `mailto:?subject=${encodeURIComponent(title.toWellFormed())}&body=${encodeURIComponent(address)}`,
 })
