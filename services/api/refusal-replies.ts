@@ -70,7 +70,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, refusa
     .code(refusal.status)
     .type('application/problem+json; charset=utf-8')
     .header('cache-control', 'no-store')
-    .send(JSON.stringify(problemOf(refusal.code, request.id, refusal.faults)))
+    .send(JSON.stringify({ ...problemOf(refusal.code, request.id, refusal.faults), ...refusal.more }))
 }
 
 /** Turns everything thrown into problem+json, and everything unknown into a logged fault without its insides. */

@@ -10,6 +10,9 @@ export type Spent =
  * Spends from several budgets at once, all or nothing, so that what one refuses costs the others nothing. It holds over
  * every process and restart, because the rows are all there is; two that spend at the same instant take turns at the
  * rows, and none ever gets more than its budget holds.
+ *
+ * A row that claims to be whole only after two spans was written by a clock that has been set right since, and is as
+ * good as none: otherwise a clock a year ahead for a minute would shut a door for a year.
  */
 export async function spend(db: Db, hashKey: Buffer, charges: readonly Charge[], now: Date): Promise<Spent> {
   const keys = charges.map((charge) => budgetKey(hashKey, charge))
@@ -18,18 +21,21 @@ export async function spend(db: Db, hashKey: Buffer, charges: readonly Charge[],
        select * from unnest($1::bytea[], $2::text[], $3::float8[], $4::float8[]) as a (key, name, cost, span)
      ), held as (
        select key, whole_at from budgets where key = any($1) order by key for no key update
+     ), standing as (
+       select a.*, greatest(h.whole_at, $5::timestamptz) as from_at
+         from asked a left join held h on h.key = a.key and h.whole_at <= $5::timestamptz + a.span * interval '2 seconds'
      ), judged as (
-       select a.key, a.name, a.cost, a.span, greatest(h.whole_at, $5::timestamptz) as from_at,
-              greatest(h.whole_at, $5) + a.cost * interval '1 second' <= $5 + a.span * interval '1 second' as room
-         from asked a left join held h on h.key = a.key
+       select s.*, from_at + cost * interval '1 second' <= $5 + span * interval '1 second' as room from standing s
      ), taken as (
        insert into budgets as b (key, name, span, whole_at)
        select key, name, span, $5 + cost * interval '1 second'
          from judged
         where (select bool_and(room) from judged)
         order by key
-       on conflict (key) do update set span = excluded.span, whole_at = greatest(b.whole_at, $5) + (excluded.whole_at - $5)
-         where greatest(b.whole_at, $5) + (excluded.whole_at - $5) <= $5 + excluded.span * interval '1 second'
+       on conflict (key) do update set span = excluded.span, whole_at = (excluded.whole_at - $5)
+           + greatest(case when b.whole_at <= $5 + excluded.span * interval '2 seconds' then b.whole_at end, $5)
+         where greatest(case when b.whole_at <= $5 + excluded.span * interval '2 seconds' then b.whole_at end, $5)
+           + (excluded.whole_at - $5) <= $5 + excluded.span * interval '1 second'
        returning key, whole_at
      )
      select j.key, t.key is not null as taken, coalesce(t.whole_at - j.cost * interval '1 second', j.from_at) as starts_at,
@@ -66,7 +72,8 @@ export async function shortOf(
     `select a.key
        from unnest($1::bytea[], $2::float8[], $3::float8[]) as a (key, cost, span)
        join budgets b on b.key = a.key
-      where greatest(b.whole_at, $4::timestamptz) + a.cost * interval '1 second' > $4 + a.span * interval '1 second'`,
+      where b.whole_at <= $4::timestamptz + a.span * interval '2 seconds'
+        and greatest(b.whole_at, $4) + a.cost * interval '1 second' > $4 + a.span * interval '1 second'`,
     [keys, charges.map(({ budget }) => costOf(budget)), charges.map(({ budget }) => budget.span), now],
   )
   const empty = new Set(rows.map(({ key }) => key.toString('hex')))

@@ -193,7 +193,22 @@ export const settingTable = {
     least: 1,
     most: 1_000_000,
     default: '30',
-    reason: 'Sign-ups one network address may make in an hour, against list bombing.',
+    reason:
+      'Sign-ups one network address may make in an hour, against list bombing; ten times as many from the range around it (/24, /48).',
+  },
+  SIGN_UPS_PER_NEWSROOM: {
+    kind: 'count',
+    least: 10,
+    most: 10_000_000,
+    default: '2000',
+    reason: 'Sign-ups for one newsroom in an hour, at the most. Beyond a tenth of it a proof of work is asked for.',
+  },
+  SIGN_UPS_ALTOGETHER: {
+    kind: 'count',
+    least: 10,
+    most: 10_000_000,
+    default: '10000',
+    reason: 'Sign-ups for all newsrooms in an hour, at the most. Beyond a tenth of it a proof of work is asked for.',
   },
 } as const satisfies Record<string, SettingRow>
 

@@ -5,8 +5,8 @@ import type { ConsentEntry } from './consent.ts'
 export async function recordConsent(db: Db, entry: ConsentEntry, now: Date): Promise<void> {
   await db.query(
     `insert into consent_log (subscription_id, newsroom_id, subscriber_id, act, at, door,
-                              language, wording, form_url, origin_hash, mailing_id)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+                              language, wording, form_url, origin_hash, mailing_id, wishes)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
     [
       entry.subscription.id,
       entry.subscription.newsroomId,
@@ -19,6 +19,7 @@ export async function recordConsent(db: Db, entry: ConsentEntry, now: Date): Pro
       entry.formUrl ?? null,
       entry.originHash ?? null,
       entry.mailingId ?? null,
+      entry.wishes ? JSON.stringify(entry.wishes) : null,
     ],
   )
 }

@@ -17,6 +17,8 @@ export type ConsentEntry = {
   readonly originHash?: Buffer
   /** The mailing whose link was used; absent when it was none. */
   readonly mailingId?: string
+  /** What was wished for, as it was agreed to. */
+  readonly wishes?: { readonly language: Language; readonly topics: readonly string[]; readonly frequency: string }
 }
 
 /** Raised whenever the words beside the button change in any language, so that evidence tells which were shown. */

@@ -6,13 +6,15 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
  * Letters carry `unsubscribe` tokens for years, so keys are never dropped while a letter signed by them may be read:
  * the first key makes, all of them open.
  */
-export type LinkPurpose = 'unsubscribe' | 'confirm' | 'bounce'
+export const linkPurposes = ['unsubscribe', 'confirm', 'bounce', 'form', 'challenge'] as const
+export type LinkPurpose = (typeof linkPurposes)[number]
 export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly Buffer[]>> }
 
 export function linkKeys(secrets: readonly string[]): LinkKeys {
   const derive = (purpose: LinkPurpose) =>
     secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, 'pressebud', `link:${purpose}`, 32)))
-  return { byPurpose: { unsubscribe: derive('unsubscribe'), confirm: derive('confirm'), bounce: derive('bounce') } }
+  const keys = linkPurposes.map((purpose): [LinkPurpose, Buffer[]] => [purpose, derive(purpose)])
+  return { byPurpose: Object.fromEntries(keys) as Record<LinkPurpose, Buffer[]> }
 }
 
 const payloadBytes = 24

@@ -13,15 +13,23 @@ import type { NoticeId, NoticeKind } from './notice.ts'
  */
 export async function oweNotice(
   db: Db,
-  notice: { id: NoticeId; kind: NoticeKind; subscriptionId: SubscriptionId },
+  notice: {
+    id: NoticeId
+    kind: NoticeKind
+    subscriptionId: SubscriptionId
+    /** The address's own budget has been asked; without it nothing is owed, by the same statement. */
+    mayWrite?: boolean
+    /** When it leaves at the earliest. */
+    notBefore?: Date
+  },
   now: Date,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     `insert into notices (id, kind, subscription_id, state, created_at, next_at)
-     select $1, $2, held.id, 'due', $4, $4
+     select $1, $2, held.id, 'due', $4, $5
        from subscriptions held
        join subscribers reader on reader.id = held.subscriber_id
-      where held.id = $3
+      where held.id = $3 and $6
         and not exists (select from suppressions barred
                          where barred.address_hash = reader.address_hash and barred.reason <> 'bounced')
         and not exists (select from subscribers same
@@ -34,7 +42,7 @@ export async function oweNotice(
                            and (earlier.kind <> 'confirmation'
                                 or held.activated_at is null
                                 or earlier.created_at > held.activated_at))`,
-    [notice.id, notice.kind, notice.subscriptionId, now],
+    [notice.id, notice.kind, notice.subscriptionId, now, notice.notBefore ?? now, notice.mayWrite ?? true],
   )
   return rowCount === 1
 }

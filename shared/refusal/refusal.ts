@@ -21,6 +21,9 @@ export const refusals = {
   SIGNATURE_NOT_VALID: [401, 'The signature or its time is missing, wrong or too old.'],
   WEBHOOK_ID_REUSED: [409, 'This webhook-id came before with another body.'],
   RELEASE_ALREADY_PUBLISHED: [409, 'A release with this externalId was published before, with other content.'],
+  TOPIC_NOT_OFFERED: [422, 'This newsroom has no such topic.'],
+  CHALLENGE_NEEDED: [428, 'Solve the challenge that comes with this answer, and ask again with its solution.'],
+  TOO_MANY_SIGN_UPS: [429, 'Unusually many are signing up right now; wait as long as Retry-After says.'],
   TOO_MANY_REQUESTS: [429, 'Too many requests; wait as long as Retry-After says.'],
   LOGIN_NEEDED: [401, 'Log in first.'],
   ORIGIN_FOREIGN: [403, 'This request came from another site.'],
@@ -38,12 +41,15 @@ export type Fault = { readonly pointer: string; readonly detail: string }
 export class Refusal extends Error {
   readonly code: RefusalCode
   readonly faults: readonly Fault[]
+  /** Members of the problem that only this refusal has (RFC 9457, 3.2). */
+  readonly more: Readonly<Record<string, unknown>>
 
-  constructor(code: RefusalCode, faults: readonly Fault[] = []) {
+  constructor(code: RefusalCode, faults: readonly Fault[] = [], more: Readonly<Record<string, unknown>> = {}) {
     super(refusals[code][1])
     this.name = 'Refusal'
     this.code = code
     this.faults = faults
+    this.more = more
   }
 
   get status(): number {

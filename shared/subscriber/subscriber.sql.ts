@@ -17,6 +17,12 @@ export async function rememberSubscriber(db: Db, address: Address, hash: Buffer,
   return rows[0]!.id
 }
 
+/** The hash an address is known by, also after it was deleted. */
+export async function addressHashOf(db: Db, id: SubscriberId): Promise<Buffer | null> {
+  const { rows } = await db.query<{ address_hash: Buffer }>('select address_hash from subscribers where id = $1', [id])
+  return rows[0]?.address_hash ?? null
+}
+
 /** Keeps a subscriber from changing until the transaction ends. Taken before its subscriptions, as a sign-up does. */
 export async function lockSubscriber(db: Db, id: SubscriberId): Promise<void> {
   await db.query('select from subscribers where id = $1 for update', [id])

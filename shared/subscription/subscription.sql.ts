@@ -2,30 +2,39 @@ import type { Language } from '../language/language.ts'
 import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db } from '../postgres/pool.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
-import type { EndReason, Subscription, SubscriptionId, SubscriptionState } from './subscription.ts'
+import type { EndReason, Frequency, Subscription, SubscriptionId, SubscriptionState } from './subscription.ts'
 
 /**
- * A reader asks to follow: a new or ended subscription becomes pending, a pending one is asked for again, an active one
- * stays as it is. A request always lies after the last end, whatever the clocks of two machines say, and at a whole
+ * A reader asks to follow: a new or ended subscription becomes pending with what is wished for now, a pending one is
+ * asked for again, an active one stays as it is in every respect: whoever asks may not be its owner. A request always lies after the last end, whatever the clocks of two machines say, and at a whole
  * millisecond, because links carry it so.
  */
 export async function requestSubscription(
   db: Db,
-  wish: { newsroomId: NewsroomId; subscriberId: SubscriberId; language: Language },
+  wish: {
+    readonly newsroomId: NewsroomId
+    readonly subscriberId: SubscriberId
+    readonly language: Language
+    readonly frequency: Frequency
+    readonly topics: readonly string[]
+  },
   now: Date,
 ): Promise<Subscription> {
   const { rows } = await db.query<SubscriptionRow>(
-    `insert into subscriptions as held (newsroom_id, subscriber_id, state, language, requested_at)
-     values ($1, $2, 'pending', $3, $4)
+    `insert into subscriptions as held (newsroom_id, subscriber_id, state, language, frequency, topics, requested_at)
+     values ($1, $2, 'pending', $3, $5, $6, $4)
      on conflict (newsroom_id, subscriber_id) do update set
        state = case held.state when 'active' then 'active' else 'pending' end,
        language = case held.state when 'active' then held.language else excluded.language end,
+       frequency = case held.state when 'active' then held.frequency else excluded.frequency end,
+       topics = case held.state when 'active' then held.topics else excluded.topics end,
+       paused_until = case held.state when 'active' then held.paused_until end,
        requested_at = case held.state
          when 'active' then held.requested_at
          else date_trunc('milliseconds', greatest(excluded.requested_at, held.requested_at, held.ended_at + interval '1 ms'))
        end
-     returning id, newsroom_id, subscriber_id, state, language, requested_at, ended_at`,
-    [wish.newsroomId, wish.subscriberId, wish.language, now],
+     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at`,
+    [wish.newsroomId, wish.subscriberId, wish.language, now, wish.frequency, wish.topics],
   )
   return subscriptionOf(rows[0]!)
 }
@@ -33,7 +42,7 @@ export async function requestSubscription(
 /** Reads a subscription and keeps it from changing until the transaction ends. */
 export async function lockSubscription(db: Db, id: SubscriptionId): Promise<Subscription | null> {
   const { rows } = await db.query<SubscriptionRow>(
-    `select id, newsroom_id, subscriber_id, state, language, requested_at, ended_at
+    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at
        from subscriptions
       where id = $1
         for no key update`,
@@ -44,7 +53,7 @@ export async function lockSubscription(db: Db, id: SubscriptionId): Promise<Subs
 
 export async function findSubscription(db: Db, id: SubscriptionId): Promise<Subscription | null> {
   const { rows } = await db.query<SubscriptionRow>(
-    `select id, newsroom_id, subscriber_id, state, language, requested_at, ended_at
+    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at
        from subscriptions
       where id = $1`,
     [id],
@@ -77,7 +86,7 @@ export async function endSubscription(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
       where id = $1 and state = any($3)
-     returning id, newsroom_id, subscriber_id, state, language, requested_at, ended_at`,
+     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at`,
     [id, reason, from],
   )
   return rows[0] ? subscriptionOf(rows[0]) : null
@@ -89,6 +98,8 @@ type SubscriptionRow = {
   subscriber_id: SubscriberId
   state: SubscriptionState
   language: Language
+  frequency: Frequency
+  topics: string[]
   requested_at: Date
   ended_at: Date | null
 }
@@ -99,6 +110,8 @@ const subscriptionOf = (row: SubscriptionRow): Subscription => ({
   subscriberId: row.subscriber_id,
   state: row.state,
   language: row.language,
+  frequency: row.frequency,
+  topics: row.topics,
   requestedAt: row.requested_at,
   endedAt: row.ended_at,
 })

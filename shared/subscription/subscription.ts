@@ -22,6 +22,9 @@ export type Subscription = {
   readonly subscriberId: SubscriberId
   readonly state: SubscriptionState
   readonly language: Language
+  readonly frequency: Frequency
+  /** Topic ids; none: whatever the newsroom publishes. */
+  readonly topics: readonly string[]
   readonly requestedAt: Date
   /** When it last ended; kept while a new request is pending, so that links from before are known as such. */
   readonly endedAt: Date | null

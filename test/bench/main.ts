@@ -46,7 +46,13 @@ say(`Starting PostgreSQL, Redis and ${options.sinks} sink(s); loading ${options.
 const signer = options.signed ? makeSigner() : null
 const installation = await startInstallation(join(import.meta.dirname, '../..'), {
   redis: true,
-  env: { LOG_LEVEL: 'warn', SIGN_UPS_PER_HOUR: '1000000', ...signer?.settings },
+  env: {
+    LOG_LEVEL: 'warn',
+    SIGN_UPS_PER_HOUR: '1000000',
+    SIGN_UPS_PER_NEWSROOM: '10000000',
+    SIGN_UPS_ALTOGETHER: '10000000',
+    ...signer?.settings,
+  },
 })
 const sinks = await Promise.all(Array.from({ length: options.sinks }, startSmtpSink))
 try {

@@ -34,6 +34,7 @@ export async function openTestApi(pool: Pool, wishes: { filesDir?: string } = {}
       addressHashKey: addressHashKey(testSecrets),
       publicUrl,
       signUpsPerHour: 1_000,
+      signUpCeilings: { newsroom: 1_000_000, installation: 1_000_000 },
       wakeNotice: (id) => woken.push(`notices ${id}`),
       afterOptOut: async () => {},
     },

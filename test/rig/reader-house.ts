@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { buildApi } from '../../services/api/app.ts'
+import { sealShown } from '../../services/api/reader/form-age.ts'
 import type { ReaderDeps } from '../../services/api/reader/reader-deps.ts'
 import { linkKeys, sealToken } from '../../shared/links/token.ts'
 import { openLog } from '../../shared/log/log.ts'
@@ -37,6 +38,7 @@ export async function readerHouse(pool: Pool, changes: Partial<ReaderDeps> = {})
     addressHashKey: addressHashKey(testSecrets),
     publicUrl: 'https://press.example',
     signUpsPerHour: 1_000,
+    signUpCeilings: { newsroom: 1_000_000, installation: 1_000_000 },
     wakeNotice: (id) => woken.push(id),
     afterOptOut: async (id) => void optedOut.push(id),
     ...changes,
@@ -78,8 +80,23 @@ export const postForm = (house: ReaderHouse, url: string, fields: Record<string,
     payload: new URLSearchParams(fields).toString(),
   })
 
-export const follow = (house: ReaderHouse, newsroom: Newsroom, email: string, more: Record<string, string> = {}) =>
-  postForm(house, `/newsrooms/${newsroom.slug}/subscriptions`, { email, ...more })
+/** The form as its page shows it, filled in by somebody who took a moment over it. */
+export const follow = (
+  house: ReaderHouse,
+  newsroom: Newsroom,
+  email: string,
+  more: Record<string, string> = {},
+  headers = {},
+) =>
+  postForm(
+    house,
+    `/newsrooms/${newsroom.slug}/subscriptions`,
+    { email, shown: shownAWhileAgo(house, newsroom), ...more },
+    headers,
+  )
+
+export const shownAWhileAgo = (house: ReaderHouse, newsroom: Newsroom) =>
+  sealShown(house.deps.links, newsroom.id, new Date(house.clock.now.getTime() - 20_000))
 
 export type HeldSubscription = {
   id: SubscriptionId

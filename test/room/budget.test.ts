@@ -99,6 +99,13 @@ describe('a budget', () => {
     expect(await times(5, charge, later(-600))).toBe(0)
   })
 
+  test('a clock a year ahead for a while shuts nobody out once it has been set right', async () => {
+    const charge = { budget: five, subject: 'from the future' }
+    expect(await times(5, charge, later(365 * 86_400))).toBe(5)
+    expect(await shortOf(database.pool, hashKey, [charge], start)).toEqual([])
+    expect(await times(9, charge)).toBe(5)
+  })
+
   test('says how much of the fullest is spent, and of what nobody has asked for, nothing', async () => {
     const budget = { name: 'watched', quota: 4, span: 100 }
     await times(1, { budget, subject: 'little' })

@@ -82,24 +82,42 @@ describe('the link in a confirmation', () => {
     const again = await postForm(house, url, { answer: 'yes' })
     expect([again.statusCode, again.body]).toEqual([200, first.body])
     expect((await consents(held.id)).map((entry) => entry.act)).toEqual(['requested', 'confirmed'])
-    expect((await get(url)).body).toBe(first.body)
+    // Whoever opens the link again is told the same, without the way to the preferences.
+    expect(first.body).toMatch(/href="\/preferences\/[\w-]{64}\?language=nb"/)
+    const opened = await get(url)
+    expect(opened.body).toContain('Du følger Havneby kommune')
+    expect(opened.body).not.toContain('/preferences/')
   })
 
-  test('after three days it is too old, and the page has the form for a new one', async () => {
+  test('after three days it is too old, and one press sends a new one to the same mailbox', async () => {
     await follow(house, newsroom, 'late@example.org')
     const token = await confirmToken(house, newsroom, 'late@example.org')
     house.clock.now = new Date(Date.now() + 72 * 3_600_000 + 2_000)
     for (const answer of [await get(`/confirm/${token}`), await postForm(house, `/confirm/${token}`, {})]) {
       expect(answer.statusCode).toBe(410)
-      expect(answer.body).toContain(`action="/newsrooms/${newsroom.slug}/subscriptions?language=nb"`)
+      expect(answer.body).toContain('<button type="submit">Send en ny lenke</button>')
+      expect(answer.body).not.toContain('late@')
     }
     const program = await house.app.inject({ method: 'POST', url: `/confirm/${token}` })
     expect([program.statusCode, program.headers['content-type']]).toEqual([
       410,
       'application/problem+json; charset=utf-8',
     ])
-    house.clock.now = new Date()
+    house.woken.length = 0
+    const answers = []
+    for (let press = 0; press < 3; press++)
+      answers.push(await postForm(house, `/confirm/${token}`, { answer: 'renew' }))
+    for (const answer of answers) {
+      expect(answer.statusCode).toBe(200)
+      expect(answer.body).toContain('Vi har sendt en ny lenke')
+      expect(answer.body).not.toContain('late@')
+    }
+    expect(house.woken).toHaveLength(1)
     expect((await subscriptionOf(pool, newsroom, 'late@example.org')).state).toBe('pending')
+    const fresh = await confirmToken(house, newsroom, 'late@example.org')
+    expect((await postForm(house, `/confirm/${fresh}`, {})).statusCode).toBe(200)
+    house.clock.now = new Date()
+    expect((await subscriptionOf(pool, newsroom, 'late@example.org')).state).toBe('active')
   })
 
   test('it cannot bring back a reader who has left since', async () => {

@@ -125,7 +125,8 @@ test('a sign-up elsewhere, not yet committed when the owner says no here, keeps 
   const subscriberId = await rememberSubscriber(elsewhere, parseAddress('race@example.org')!, hash, new Date())
   const answer = postForm(house, `/not-me/${token}`, {})
   await untilSomebodyWaitsForALock()
-  await requestSubscription(elsewhere, { newsroomId: other.id, subscriberId, language: 'nb' }, new Date())
+  const wish = { newsroomId: other.id, subscriberId, language: 'nb', frequency: 'immediate', topics: [] } as const
+  await requestSubscription(elsewhere, wish, new Date())
   await elsewhere.query('commit')
   elsewhere.release()
   expect((await answer).statusCode).toBe(200)

@@ -1,9 +1,11 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
-import { originHash } from '../../../shared/consent/consent.ts'
+import { wordsFor } from '../../../shared/language/words.ts'
+import { sealToken } from '../../../shared/links/token.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { addressHashOf } from '../../../shared/subscriber/subscriber.sql.ts'
 import {
   activateSubscription,
   findSubscription,
@@ -13,14 +15,22 @@ import type { Subscription } from '../../../shared/subscription/subscription.ts'
 import { liftBounce } from '../../../shared/suppression/lift-bounce.sql.ts'
 import { type ConfirmationStanding, confirmationStanding, newsroomOf, openConfirmation } from './confirmation-link.ts'
 import { followBox } from './follow-box.ts'
+import { fieldOf } from './form-body.ts'
+import { letterWasWanted } from './letter-budgets.ts'
 import { sendNote } from './note-page.ts'
+import { originOf } from './origin-of.ts'
 import { pageLanguage } from './page-language.ts'
 import { htmlAnswer, pageQuery, problemAnswer, tokenParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
+import { renewConfirmation } from './renew-confirmation.ts'
 import { pathsOf } from './token-paths.ts'
+import { whatComes } from './what-comes.ts'
 
 type TokenRoute = { Params: { token: string } }
+
+/** How a link stands once it has been answered: `renewed`, its reader asked for a new one. */
+type Answered = ConfirmationStanding | 'renewed'
 
 // Mail scanners open every link they find, and some run the scripts of what they find there. So the page asks, has no
 // script, and only a POST from its button is the reader's second yes.
@@ -34,11 +44,17 @@ export function confirmDoors(app: FastifyInstance, deps: ReaderDeps): void {
     })
 
     app.post<TokenRoute>(url, { schema: { ...confirmSchema, hide } }, async (request, reply) => {
-      const { subscription, standing } = await confirm(deps, request)
-      return answer(deps, request, reply, subscription, standing)
+      const { subscription, standing, isYoung } = await confirm(deps, request)
+      if (standing === 'expired' && fieldOf(request, renew.name) === renew.value) {
+        await renewConfirmation(deps, request, reply, subscription)
+        return answer(deps, request, reply, subscription, 'renewed')
+      }
+      return answer(deps, request, reply, subscription, standing, isYoung)
     })
   }
 }
+
+const renew = { name: 'answer', value: 'renew' } as const
 
 /** The reader's second yes: once, however often the button is pressed. */
 async function confirm(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
@@ -46,14 +62,17 @@ async function confirm(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
   return inTransaction(deps.pool, async (tx) => {
     const subscription = await lockSubscription(tx, claim.subscriptionId)
     if (!subscription) throw new Refusal('LINK_NOT_VALID')
+    const isYoung = deps.now() < claim.expiresAt
     const standing = confirmationStanding(subscription, claim, deps.now())
-    if (standing !== 'open') return { subscription, standing }
+    if (standing !== 'open') return { subscription, standing, isYoung }
     await activateSubscription(tx, subscription.id)
     await liftBounce(tx, subscription.subscriberId)
-    const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
-    const entry = { act: 'confirmed', subscription, door: 'confirm-page', originHash: origin } as const
-    await recordConsent(tx, { ...entry, language: subscription.language }, deps.now())
-    return { subscription, standing: 'confirmed' as const }
+    const { language, topics, frequency } = subscription
+    const entry = { act: 'confirmed', subscription, door: 'confirm-page', originHash: originOf(deps, request) } as const
+    await recordConsent(tx, { ...entry, language, wishes: { language, topics, frequency } }, deps.now())
+    const hash = await addressHashOf(tx, subscription.subscriberId)
+    if (hash) await letterWasWanted(tx, deps.addressHashKey, hash, subscription.newsroomId)
+    return { subscription, standing: 'confirmed' as const, isYoung }
   })
 }
 
@@ -62,21 +81,45 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
   subscription: Subscription,
-  standing: ConfirmationStanding,
+  standing: Answered,
+  showsWayIn = false,
 ): Promise<FastifyReply> {
-  const dead = standing === 'ended' || standing === 'expired'
+  const isDead = standing === 'ended' || standing === 'expired'
   if (request.method === 'POST' && !prefersPage(request)) {
-    if (dead) throw new Refusal('CONFIRMATION_EXPIRED')
-    return reply.send({ state: 'active' })
+    if (isDead) throw new Refusal('CONFIRMATION_EXPIRED')
+    return reply.send({ state: standing === 'renewed' ? 'asked' : 'active' })
   }
   const newsroom = await newsroomOf(deps.pool, subscription)
   const language = pageLanguage(request, [], subscription.language)
-  const shown = { newsroom, language }
-  if (dead)
-    return sendNote(request, reply, { ...shown, note: standing, status: 410, follow: followBox(newsroom, language) })
-  if (standing === 'confirmed') return sendNote(request, reply, { ...shown, note: 'confirmed' })
-  const button = { name: 'answer', value: 'yes' }
-  return sendNote(request, reply, { ...shown, note: 'confirm', small: 'confirm.ignore', button })
+  const shown = { newsroom, language, room: 'follow' } as const
+  switch (standing) {
+    case 'open': {
+      const button = { name: 'answer', value: 'yes' }
+      const gets = whatComes(newsroom, subscription, language)
+      return sendNote(request, reply, { ...shown, note: 'confirm', small: 'confirm.ignore', button, gets })
+    }
+    case 'confirmed': {
+      const body = `confirmed.${subscription.frequency}`
+      // Whoever has just said yes holds the mailbox. The link alone, opened again or found years later, shows no way in.
+      const next = showsWayIn ? preferences(deps, subscription, language) : null
+      return sendNote(request, reply, { ...shown, note: 'confirmed', body, small: 'confirmed.leave', next })
+    }
+    case 'expired':
+      return sendNote(request, reply, { ...shown, note: 'expired', status: 410, button: renew })
+    case 'renewed':
+      return sendNote(request, reply, { ...shown, note: 'renewed', small: 'renewed.wait' })
+    case 'ended':
+      return sendNote(request, reply, { ...shown, note: 'ended', status: 410, follow: followBox(newsroom, language) })
+  }
+}
+
+/** The page of preferences, which the same token opens that unsubscribes: both stand in every letter. */
+function preferences(deps: ReaderDeps, { id }: Subscription, language: Subscription['language']) {
+  const token = sealToken(deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])
+  return {
+    href: `/preferences/${token}?language=${language}`,
+    words: wordsFor(language, 'follow')('confirmed.preferences'),
+  }
 }
 
 const askSchema = {
@@ -90,17 +133,19 @@ const askSchema = {
 const confirmSchema = {
   tags: ['reader'],
   summary: "The reader's second yes",
+  description: 'With `answer=renew`, a link that has expired sends a new one to the address it went to.',
   params: tokenParams,
   querystring: pageQuery,
   response: {
     200: {
-      description: 'The reader follows',
+      description: 'The reader follows, or a new link is on its way',
       content: {
-        'application/json': { schema: Type.Object({ state: Type.Literal('active') }) },
+        'application/json': { schema: Type.Object({ state: Type.String({ enum: ['active', 'asked'] }) }) },
         'text/html': { schema: Type.String() },
       },
     },
     404: problemAnswer,
     410: problemAnswer,
+    429: problemAnswer,
   },
 }

@@ -13,3 +13,13 @@ export function fieldOf(request: FastifyRequest, name: string): string {
   if (Buffer.isBuffer(value)) return value.toString('utf8')
   return typeof value === 'string' ? value : ''
 }
+
+/** All values of a field that may be there more than once, as ticked boxes are; anything else in it is left out. */
+export function fieldsOf(request: FastifyRequest, name: string): string[] {
+  const body = request.body
+  if (!isForm(request) || typeof body !== 'object' || body === null || !Object.hasOwn(body, name)) return []
+  return [(body as Record<string, unknown>)[name]]
+    .flat()
+    .map((value) => (Buffer.isBuffer(value) ? value.toString('utf8') : value))
+    .filter((value): value is string => typeof value === 'string')
+}

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Language } from '../../../shared/language/language.ts'
-import { wordsFor } from '../../../shared/language/words.ts'
+import { type WordsRoom, wordsFor } from '../../../shared/language/words.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import type { FollowBox } from './follow-box.ts'
 import { sendPage } from './page-reply.ts'
@@ -11,6 +11,8 @@ export type Note = {
   /** The words are `<note>.title` and `<note>.body`, or those of the key `body`. */
   readonly note: string
   readonly body?: string
+  /** The catalogue these are in; `pages` where it is not told. */
+  readonly room?: WordsRoom
   /** What else stands under them, as a word key. */
   readonly small?: string
   readonly status?: number
@@ -18,11 +20,15 @@ export type Note = {
   readonly button?: { readonly name: string; readonly value: string }
   readonly follow?: FollowBox
   readonly minutes?: number
+  /** What a reader will get, told in pairs. */
+  readonly gets?: readonly { readonly term: string; readonly told: string }[]
+  /** Where to go on. */
+  readonly next?: { readonly href: string; readonly words: string } | null
 }
 
 /** A page that says one thing, and asks for one thing at most. */
 export function sendNote(request: FastifyRequest, reply: FastifyReply, note: Note): FastifyReply {
-  const words = wordsFor(note.language, 'pages')
+  const words = wordsFor(note.language, note.room ?? 'pages')
   const told = { newsroom: note.newsroom?.name ?? '', minutes: note.minutes ?? 1 }
   return sendPage(request, reply, {
     template: 'note',
@@ -37,6 +43,8 @@ export function sendNote(request: FastifyRequest, reply: FastifyReply, note: Not
       // The button posts to the page's own address, in the same language; nothing of the address needs repeating.
       action: `?language=${note.language}`,
       follow: note.follow ?? null,
+      gets: note.gets ?? [],
+      next: note.next ?? null,
     },
   })
 }

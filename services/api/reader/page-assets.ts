@@ -9,7 +9,9 @@ import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
-const style = readFileSync(join(import.meta.dirname, 'pages', 'pages.css'), 'utf8')
+const style = ['pages.css', 'follow.css']
+  .map((name) => readFileSync(join(import.meta.dirname, 'pages', name), 'utf8'))
+  .join('')
 const styleVersion = createHash('sha256').update(style).digest('base64url').slice(0, 12)
 
 /** Named by its content, so that a browser may keep it for ever and still get the next one at once. */

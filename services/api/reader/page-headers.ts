@@ -12,6 +12,11 @@ const contentPolicy = [
   "base-uri 'none'",
 ].join('; ')
 
+/** For the one page that runs a script of ours: the check that is asked for when sign-ups are unusually many. */
+export const policyWithScript = [contentPolicy, "script-src 'self'", "worker-src 'self'", "connect-src 'self'"].join(
+  '; ',
+)
+
 /** The headers of every answer to a reader. */
 export function pageHeaders(app: FastifyInstance, deps: Pick<ReaderDeps, 'publicUrl'>): void {
   const headers = headersOfPages(deps)

@@ -8,6 +8,7 @@ import { webUrl } from '../../../shared/letter/link-targets.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
+import { policyWithScript } from './page-headers.ts'
 
 export type Page = {
   /** A file in `pages/`. */
@@ -26,6 +27,8 @@ export type Page = {
   readonly isUnlisted?: boolean
   /** The feeds of what the page shows, for programs that look for them. */
   readonly feeds?: readonly { readonly href: string; readonly type: string; readonly title: string }[]
+  /** Whether it brings a script of ours; all others run none. */
+  readonly scripts?: boolean
   /** What only this template knows. */
   readonly values?: object
 }
@@ -64,6 +67,7 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Pag
     .status(page.status ?? 200)
     .type('text/html; charset=utf-8')
     .header('content-language', page.language)
+  if (page.scripts) reply.header('content-security-policy', policyWithScript)
   if (reply.hasHeader('cache-control') || reply.statusCode !== 200 || request.method === 'POST') {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     return reply.send(html)

@@ -13,7 +13,10 @@ export type ReaderDeps = {
   readonly addressHashKey: Buffer
   /** Without a slash at its end. */
   readonly publicUrl: string
+  /** From one network. */
   readonly signUpsPerHour: number
+  /** In an hour too: for one newsroom, and altogether. */
+  readonly signUpCeilings: { readonly newsroom: number; readonly installation: number }
   /** A hint to the mailer; fails quietly. */
   readonly wakeNotice: (id: NoticeId) => void
   /** Returns when no worker may still start a letter to that reader. */

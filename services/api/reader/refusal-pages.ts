@@ -7,17 +7,10 @@ import { pageLanguage } from './page-language.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
-const hour = 3600
-
 /** Tells a reader's browser in words what programs are told in problem+json, with the same status. */
-export function refusalPages(app: FastifyInstance, deps: Pick<ReaderDeps, 'log' | 'signUpsPerHour'>): void {
+export function refusalPages(app: FastifyInstance, deps: Pick<ReaderDeps, 'log'>): void {
   app.setErrorHandler(async (error: FastifyError | Refusal, request, reply) => {
     const wait = Number(reply.getHeader('retry-after') ?? 0)
-    if (error instanceof Refusal && error.code === 'TOO_MANY_REQUESTS')
-      reply.headers({
-        'ratelimit-policy': `"sign-up";q=${deps.signUpsPerHour};w=${hour}`,
-        ratelimit: `"sign-up";r=0;t=${wait}`,
-      })
     // Programs are answered by the app, in the one form it has for all doors.
     if (!prefersPage(request)) throw error
     return sendRefusal(request, reply, error, wait, deps)
@@ -47,6 +40,7 @@ function sendRefusal(
 const notes: Partial<Record<RefusalCode, string>> = {
   LINK_NOT_VALID: 'link',
   TOO_MANY_REQUESTS: 'tooMany',
+  TOO_MANY_SIGN_UPS: 'paused',
 }
 
 const noteOf = (status: number) => (status === 404 ? 'missing' : status < 500 ? 'invalid' : 'fault')

@@ -1,106 +1,76 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { originHash } from '../../../shared/consent/consent.ts'
-import { isLanguage, type Language } from '../../../shared/language/language.ts'
-import { wordsFor } from '../../../shared/language/words.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
-import { type Fault, Refusal, refusals } from '../../../shared/refusal/refusal.ts'
-import { parseAddress } from '../../../shared/subscriber/address.ts'
-import { consentWords, type FollowFault, followBox } from './follow-box.ts'
-import { fieldOf, isForm } from './form-body.ts'
+import { type Fault, Refusal, type RefusalCode, refusals } from '../../../shared/refusal/refusal.ts'
+import { frequencies } from '../../../shared/subscription/subscription.ts'
+import { Problem } from '../refusal-replies.ts'
+import { makeChallenge, readProof } from './challenge.ts'
+import { allowOrigins } from './cross-origin.ts'
+import { consentWords } from './follow-box.ts'
+import { isForm } from './form-body.ts'
 import { knownNewsroom } from './newsroom-page.ts'
-import { sendNote } from './note-page.ts'
+import { formUrlOf, originOf } from './origin-of.ts'
 import { pageLanguage } from './page-language.ts'
-import { sendPage } from './page-reply.ts'
 import { formTypes, htmlAnswer, languageTag, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 import { signUp } from './sign-up.ts'
+import { admit, isUnusual, refuseForNow } from './sign-up-budgets.ts'
+import { answerForm, sendForm } from './sign-up-form.ts'
+import { readWish, type WishFault } from './sign-up-wish.ts'
 
 type SlugRoute = { Params: { slug: string } }
 
-/** Where a reader asks to follow: a page with the form, and the door the form and programs post to. */
+/** Where a reader asks to follow: a page with the form, and the door that forms and programs post to. */
 export function signUpDoors(app: FastifyInstance, deps: ReaderDeps): void {
-  app.get<SlugRoute>(
-    '/newsrooms/:slug/subscriptions',
-    {
-      schema: {
-        tags: ['reader'],
-        summary: 'The form to follow a newsroom with',
-        params: slugParams,
-        querystring: pageQuery,
-        response: { 200: htmlAnswer, 404: problemAnswer },
-      },
-    },
-    async (request, reply) => {
-      const newsroom = await knownNewsroom(deps, request.params.slug)
-      return sendForm(request, reply, newsroom, {})
-    },
+  allowOrigins(app, deps)
+  const url = '/newsrooms/:slug/subscriptions'
+
+  app.get<SlugRoute>(url, { schema: formSchema }, async (request, reply) => {
+    const newsroom = await knownNewsroom(deps, request.params.slug)
+    return sendForm(request, reply, newsroom, (await isUnusual(deps, newsroom)) ? { check: true } : {})
+  })
+
+  app.options<SlugRoute>(url, { schema: { hide: true } }, async (_request, reply) =>
+    reply.status(204).header('allow', 'GET, HEAD, POST, OPTIONS').send(),
   )
 
-  app.post<SlugRoute>(
-    '/newsrooms/:slug/subscriptions',
-    {
-      schema: signUpSchema,
-      // Read and answered for below: a reader's browser is told of a fault beside the field.
-      attachValidation: true,
-      bodyLimit: 16 * 1024,
-      config: { rateLimit: { max: deps.signUpsPerHour, timeWindow: '1 hour' } },
-    },
-    async (request, reply) => {
-      const newsroom = await knownNewsroom(deps, request.params.slug)
-      return isForm(request)
-        ? answerForm(deps, request, reply, newsroom)
-        : answerProgram(deps, request, reply, newsroom)
-    },
-  )
-}
-
-async function answerForm(deps: ReaderDeps, request: FastifyRequest, reply: FastifyReply, newsroom: Newsroom) {
-  // People paste addresses with the blanks around them.
-  const email = fieldOf(request, 'email').replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, '')
-  const language = fieldOf(request, 'language') || newsroom.defaultLanguage
-  const address = parseAddress(email)
-  const offered = isLanguage(language) && newsroom.languages.includes(language)
-  if (!address || !offered) {
-    const fault = address ? 'language' : 'address'
-    return sendForm(request, reply, newsroom, { email, ...(offered ? { language } : {}), fault })
-  }
-
-  const spoken = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
-  // A person sees this field empty and hidden; what fills in every field there is gets the same answer and no letter.
-  if (fieldOf(request, 'comment') === '') {
-    const formUrl = `${deps.publicUrl}/newsrooms/${newsroom.slug}`
-    await signUp(deps, {
-      ...{ newsroomId: newsroom.id, address, language, door: 'newsroom-page' },
-      consent: { wording: consentWords(newsroom, spoken), language: spoken, formUrl },
-      originHash: originOf(deps, request),
-    })
-  }
-  return sendNote(request, reply, { newsroom, language: spoken, note: 'asked', small: 'asked.wait' })
+  // Read and answered for below: a reader's browser is told of a fault beside the field.
+  const signUpRoute = { schema: signUpSchema, attachValidation: true, bodyLimit: 16 * 1024 }
+  app.post<SlugRoute>(url, signUpRoute, async (request, reply) => {
+    const newsroom = await knownNewsroom(deps, request.params.slug)
+    return isForm(request) ? answerForm(deps, request, reply, newsroom) : answerProgram(deps, request, reply, newsroom)
+  })
 }
 
 async function answerProgram(deps: ReaderDeps, request: FastifyRequest, reply: FastifyReply, newsroom: Newsroom) {
-  const body = request.body as { email?: unknown; language?: unknown } | null
-  const address = typeof body?.email === 'string' ? parseAddress(body.email) : null
-  if (!address) throw refusalAt('ADDRESS_NOT_VALID', '/email')
-  const language = body?.language ?? newsroom.defaultLanguage
-  if (!isLanguage(language) || !newsroom.languages.includes(language))
-    throw refusalAt('LANGUAGE_NOT_OFFERED', '/language')
+  const body = (request.body ?? {}) as Record<'email' | 'language' | 'topics' | 'frequency' | 'altcha', unknown>
+  const wish = readWish(newsroom, body)
+  if ('fault' in wish) throw faultsIn[wish.fault]
   if (request.validationError) throw new Refusal('BODY_NOT_VALID', faultsOf(request.validationError))
-  const formUrl = `${deps.publicUrl}/newsrooms/${newsroom.slug}/subscriptions`
+
+  const now = deps.now()
+  const proof = typeof body.altcha === 'string' ? await readProof(deps.links, newsroom.id, body.altcha, now) : null
+  const admission = await admit(deps, newsroom, request.ip, proof === null ? 'plain' : { proof })
+  if (!admission.admitted && admission.needs === 'proof')
+    throw new Refusal('CHALLENGE_NEEDED', [], { challenge: await makeChallenge(deps.links, newsroom.id, now) })
+  if (!admission.admitted) throw refuseForNow(reply, admission)
+  const language = pageLanguage(request, [], wish.language)
   await signUp(deps, {
-    ...{ newsroomId: newsroom.id, address, language, door: 'api' },
-    consent: { wording: consentWords(newsroom, language), language, formUrl },
+    ...{ newsroomId: newsroom.id, wish, door: 'api', notBefore: admission.notBefore },
+    consent: { wording: consentWords(newsroom, language), language, formUrl: formUrlOf(deps, request, newsroom) },
     originHash: originOf(deps, request),
   })
   return reply.status(202).send({ state: 'asked' })
 }
 
-const originOf = (deps: ReaderDeps, request: FastifyRequest) =>
-  originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
+const refusalAt = (code: RefusalCode, pointer: string) => new Refusal(code, [{ pointer, detail: refusals[code][1] }])
 
-const refusalAt = (code: 'ADDRESS_NOT_VALID' | 'LANGUAGE_NOT_OFFERED', pointer: string) =>
-  new Refusal(code, [{ pointer, detail: refusals[code][1] }])
+const faultsIn: Readonly<Record<WishFault, Refusal>> = {
+  address: refusalAt('ADDRESS_NOT_VALID', '/email'),
+  language: refusalAt('LANGUAGE_NOT_OFFERED', '/language'),
+  topics: refusalAt('TOPIC_NOT_OFFERED', '/topics'),
+  frequency: new Refusal('BODY_NOT_VALID', [{ pointer: '/frequency', detail: `One of ${frequencies.join(', ')}.` }]),
+}
 
 const faultsOf = (error: NonNullable<FastifyRequest['validationError']>): Fault[] =>
   (error.validation ?? []).map((fault: { instancePath: string; message?: string }) => ({
@@ -108,32 +78,51 @@ const faultsOf = (error: NonNullable<FastifyRequest['validationError']>): Fault[
     detail: fault.message ?? 'is not valid',
   }))
 
-type Given = { email?: string; language?: Language; fault?: FollowFault }
-
-function sendForm(request: FastifyRequest, reply: FastifyReply, newsroom: Newsroom, given: Given): FastifyReply {
-  const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
-  const words = wordsFor(language, 'pages')
-  const title = words('follow.title')
-  return sendPage(request, reply, {
-    template: 'follow',
-    language,
-    title: given.fault ? words('faultyTitle', { title }) : title,
-    newsroom,
-    languages: given.fault ? [] : newsroom.languages,
-    ...(given.fault ? { status: 422 } : {}),
-    values: { follow: followBox(newsroom, language, given) },
-  })
+const formSchema = {
+  tags: ['reader'],
+  summary: 'The form to follow a newsroom with',
+  params: slugParams,
+  querystring: pageQuery,
+  response: { 200: htmlAnswer, 404: problemAnswer },
 }
 
+const wishOf = {
+  language: Type.Optional(languageTag),
+  frequency: Type.Optional(Type.String({ enum: [...frequencies] })),
+}
 const form = Type.Object({
   email: Type.String(),
-  language: Type.Optional(languageTag),
+  ...wishOf,
+  topics: Type.Optional(Type.String({ description: 'Once for each topic; none: whatever is published' })),
   comment: Type.Optional(Type.String({ description: 'Left empty by people' })),
+  shown: Type.Optional(Type.String({ description: 'When our page showed the form, sealed' })),
+  altcha: Type.Optional(Type.String({ description: 'The solution of a challenge' })),
+  lane: Type.Optional(Type.String({ description: '`slow`: no challenge can be solved, a later letter is fine' })),
 })
 const program = Type.Object(
-  { email: Type.String({ maxLength: 1000 }), language: Type.Optional(languageTag) },
+  {
+    email: Type.String({ maxLength: 1000 }),
+    ...wishOf,
+    topics: Type.Optional(
+      Type.Array(Type.String(), { maxItems: 50, description: 'Ids of topics; none: whatever is published' }),
+    ),
+    altcha: Type.Optional(
+      Type.String({ maxLength: 4000, description: 'Base64 of {challenge, solution} in JSON, after a 428' }),
+    ),
+  },
   { additionalProperties: false },
 )
+
+const challengeAnswer = {
+  description:
+    'Unusually many are signing up. Solve `challenge` (ALTCHA, PBKDF2/SHA-256) and ask again with its solution in `altcha`.',
+  content: {
+    'application/problem+json': {
+      schema: Type.Object({ ...Problem.properties, challenge: Type.Optional(Type.Unknown()) }),
+    },
+    'text/html': { schema: Type.String() },
+  },
+}
 
 const signUpSchema = {
   tags: ['reader'],
@@ -156,6 +145,7 @@ const signUpSchema = {
     },
     404: problemAnswer,
     422: problemAnswer,
+    428: challengeAnswer,
     429: problemAnswer,
   },
 }

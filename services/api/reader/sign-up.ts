@@ -6,44 +6,54 @@ import type { NewsroomId } from '../../../shared/newsroom/newsroom.ts'
 import { oweNotice } from '../../../shared/notice/notice.sql.ts'
 import type { NoticeId } from '../../../shared/notice/notice.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
-import type { Address } from '../../../shared/subscriber/address.ts'
 import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
 import { rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
 import { requestSubscription } from '../../../shared/subscription/subscription.sql.ts'
+import { spendLetter } from './letter-budgets.ts'
 import type { ReaderDeps } from './reader-deps.ts'
+import type { Wish } from './sign-up-wish.ts'
 
 /** One wish to follow, as it came through a door. */
 export type SignUp = {
   readonly newsroomId: NewsroomId
-  readonly address: Address
-  /** Of the letters. */
-  readonly language: Language
+  readonly wish: Wish
   readonly door: 'newsroom-page' | 'api'
   /** The words the reader agreed to, and the language they were shown in. */
   readonly consent: { readonly wording: string; readonly language: Language; readonly formUrl: string }
   readonly originHash: Buffer
+  /** The letter leaves no sooner. */
+  readonly notBefore: Date
 }
 
 /**
- * Takes down a wish to follow. The same rows are touched whether the address is new, waiting, following or suppressed,
- * so that neither the answer nor the time it takes tells a stranger which: only the mailbox learns.
+ * Takes down a wish to follow. The same statements run whether the address is new, waiting, following, gone or
+ * suppressed, so that neither the answer nor the time it takes tells a stranger which: only the mailbox learns.
  */
-export async function signUp(deps: ReaderDeps, wish: SignUp): Promise<void> {
+export async function signUp(deps: ReaderDeps, asked: SignUp): Promise<void> {
   const now = deps.now()
+  const { newsroomId, wish } = asked
   const noticeId = uuidv7() as NoticeId
   const owed = await inTransaction(deps.pool, async (tx) => {
     const hash = hashAddress(deps.addressHashKey, wish.address.key)
     const subscriberId = await rememberSubscriber(tx, wish.address, hash, now)
-    const asked = { newsroomId: wish.newsroomId, subscriberId, language: wish.language }
-    const subscription = await requestSubscription(tx, asked, now)
+    const subscription = await requestSubscription(tx, { newsroomId, subscriberId, ...wish }, now)
     const consent = {
-      ...({ act: 'requested', subscription, door: wish.door, originHash: wish.originHash } as const),
-      ...{ language: wish.consent.language, formUrl: wish.consent.formUrl },
-      wording: versionedWording(wish.consent.wording),
+      ...({ act: 'requested', subscription, door: asked.door, originHash: asked.originHash } as const),
+      ...{ language: asked.consent.language, formUrl: asked.consent.formUrl },
+      wording: versionedWording(asked.consent.wording),
+      wishes: { language: wish.language, topics: wish.topics, frequency: wish.frequency },
     }
     await recordConsent(tx, consent, now)
+    const mayWrite = await spendLetter(tx, deps.addressHashKey, hash, newsroomId, now)
     const kind = subscription.state === 'active' ? 'already-following' : 'confirmation'
-    return oweNotice(tx, { id: noticeId, kind, subscriptionId: subscription.id }, now)
+    const notice = {
+      id: noticeId,
+      kind,
+      subscriptionId: subscription.id,
+      mayWrite,
+      notBefore: asked.notBefore,
+    } as const
+    return oweNotice(tx, notice, now)
   })
-  if (owed) deps.wakeNotice(noticeId)
+  if (owed && asked.notBefore <= now) deps.wakeNotice(noticeId)
 }

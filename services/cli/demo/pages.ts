@@ -34,8 +34,19 @@ export function formsOf(html: string, pageUrl: string): PageForm[] {
   })
 }
 
-/** Presses the button: sends the form with what was filled in, and everything else as the page had it. */
+/**
+ * Presses the button: sends the form with what was filled in, and everything else as the page had it. A program is
+ * quicker than any reader, so it is asked to press once more, and does.
+ */
 export async function pressButton(form: PageForm, filledIn: Readonly<Record<string, string>> = {}): Promise<Response> {
+  const answer = await sendForm(form, filledIn)
+  if (answer.status !== 428) return answer
+  const again = formsOf(await answer.text(), form.action).find(({ fields }) => fields.length > 0)
+  if (!again) throw new Mistake(`${form.action} asks for its button once more, and has none.`)
+  return sendForm(again, {})
+}
+
+async function sendForm(form: PageForm, filledIn: Readonly<Record<string, string>>): Promise<Response> {
   const body = new URLSearchParams()
   for (const { name, value } of form.fields) body.append(name, filledIn[name] ?? value)
   return fetch(form.action, {
