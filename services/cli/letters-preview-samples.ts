@@ -1,4 +1,5 @@
 import type { Language } from '../../shared/language/language.ts'
+import type { DigestLetterInput } from '../../shared/letter/digest-view.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Release, ReleaseContent, ReleaseKind } from '../../shared/release/release.ts'
 
@@ -160,6 +161,48 @@ export const longContent: ReleaseContent = {
   languages: {
     nb: { ...texts.nb!, bodyHtml: texts.nb!.bodyHtml.repeat(120) },
   },
+}
+
+/** Some more of the same week, for a digest. */
+export const digestItems: DigestLetterInput['items'] = [
+  { telling: 'new', release: sampleRelease('release', { ...bareContent, languages: texts }) },
+  {
+    telling: 'correction',
+    release: digestRelease('2026-11-02T12:30:00Z', {
+      nb: {
+        title: 'Svømmehallen åpner igjen 16. november',
+        lead: 'Etter ni måneder med ny varmepumpe og nye garderober er svømmehallen klar. Åpningstidene var feil i den første utgaven.',
+        bodyHtml: '',
+      },
+      en: {
+        title: 'The swimming pool reopens on 16 November',
+        lead: 'After nine months the pool has a new heat pump and new changing rooms. The first version had the wrong opening hours.',
+        bodyHtml: '',
+      },
+    }),
+  },
+  {
+    telling: 'amended',
+    release: digestRelease('2026-11-02T07:00:00Z', {
+      nb: {
+        title: 'Kommunestyret vedtar budsjettet torsdag',
+        lead: 'Møtet sendes direkte fra kl. 10. Saksdokumentene ligger på kommunens nettsider.',
+        bodyHtml: '',
+      },
+    }),
+  },
+]
+
+/** Far more than a letter holds. */
+export const manyDigestItems: DigestLetterInput['items'] = Array.from({ length: 120 }, (_, index) => ({
+  telling: 'new' as const,
+  release: digestRelease('2026-11-01T07:00:00Z', {
+    nb: { title: `Sak ${120 - index}: ${texts.nb!.title}`, lead: `${texts.nb!.lead} `.repeat(6), bodyHtml: '' },
+  }),
+}))
+
+function digestRelease(publishedAt: string, languages: ReleaseContent['languages']): SampleRelease {
+  return { ...sampleRelease('release', { ...bareContent, languages }), publishedAt: new Date(publishedAt) }
 }
 
 export const noticeLanguages: readonly Language[] = ['nb', 'en']

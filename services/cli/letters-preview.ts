@@ -6,13 +6,17 @@ import PostalMime from 'postal-mime'
 import { fillLetter } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
+import { prepareDigestLetter } from '../../shared/letter/prepare-digest.ts'
 import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
 import {
   bareContent,
+  digestItems,
   englishContent,
   fullContent,
   longContent,
+  manyDigestItems,
   noticeLanguages,
   pictures,
   plainNewsroom,
@@ -73,6 +77,17 @@ export async function sampleLetters(): Promise<readonly NamedLetter[]> {
     release: sampleRelease('release', longContent),
     language: 'nb',
   })
+  const digest = async (name: string, input: Omit<Parameters<typeof prepareDigestLetter>[0], keyof typeof common>) => {
+    letters.push({ name, letter: await prepareDigestLetter({ ...common, ...input }) })
+  }
+  const mailingId = '42' as MailingId
+  for (const language of noticeLanguages)
+    await digest(`digest-${language}`, { newsroom: sampleNewsroom, mailingId, items: digestItems, language })
+  await digest('digest-one-en', {
+    ...{ newsroom: plainNewsroom, mailingId, language: 'en' },
+    items: digestItems.slice(0, 1),
+  })
+  await digest('digest-long-nb', { newsroom: sampleNewsroom, mailingId, items: manyDigestItems, language: 'nb' })
   for (const language of noticeLanguages)
     for (const kind of ['confirmation', 'already-following'] as const)
       letters.push({

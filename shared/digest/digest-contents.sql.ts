@@ -7,14 +7,15 @@ import type { DigestCut } from './digest-cut.sql.ts'
 /** What some readers are told alike: one content, newest release first, and whom it is for, in order of their keys. */
 export type DealtContent = { readonly items: readonly DigestItem[]; readonly readers: readonly SubscriptionId[] }
 
-type ContentRow = { contents: [DigestItem['releaseId'], number, DigestItem['telling']][]; readers: SubscriptionId[] }
+type ContentRow = { items: DigestItem[]; readers: SubscriptionId[] }
 
 /**
  * What a day's cut has to tell each of these readers: the releases between their cursor and the head of the line that
  * they were already reading for, did not pause for, wish for and do not have. Whoever has nothing to be told is in none.
  *
  * A reader who has turned to letters at once is told only what was left to the last digest; what came since reaches
- * them by itself.
+ * them by itself. The ledger is asked only about releases that were on the line before, and for readers who have
+ * changed their frequency: for all others, what is new on the line is new.
  */
 export async function listContents(
   db: Db,
@@ -23,7 +24,7 @@ export async function listContents(
 ): Promise<DealtContent[]> {
   const { rows } = await db.query<ContentRow>(
     `with readers as materialized (
-       select s.id, s.topics, s.activated_at, s.paused_from, s.paused_until,
+       select s.id, s.topics, s.activated_at, s.paused_from, s.paused_until, s.asks_ledger,
               case when s.frequency = 'immediate' then coalesce(s.left_to_digest, '{}') end as only_these,
               -- What was numbered before the reader came was accepted before, too, and is not theirs.
               greatest(coalesce(s.dealt, 0),
@@ -36,24 +37,45 @@ export async function listContents(
        select l.n, m.id, m.release_id, m.accepted_at, greatest(m.accepted_at, m.due_at) as begins_at
          from digest_line l join mailings m on m.id = l.mailing_id
         where l.newsroom_id = $1 and l.n > (select min(low) from readers) and l.n <= $2
-     ), touched as (
-       select distinct r.id, r.topics, r.only_these, e.release_id
+     ), texts as materialized (
+       select x.*, e.release_id, f.first_n, f.again,
+              row_number() over (order by x.published_at desc, e.release_id desc)::int as place
+         from (select distinct release_id from events) e
+        cross join lateral text_to_tell(e.release_id) x
+        cross join lateral (select min(l.n) as first_n, bool_or(l.again) as again
+                              from mailings m join digest_line l on l.mailing_id = m.id
+                             where m.release_id = e.release_id) f
+     ), known as (
+       select r.id, r.topics as wished, t.place, t.revision, t.is_amended, t.topics,
+              case when r.asks_ledger or t.again or t.first_n <= r.low
+                   then (select h.revision from revision_had(r.id, t.release_id) h) end as had
          from readers r
-         join events e on e.n > r.low and e.accepted_at >= r.activated_at
-        where (r.paused_until is null or e.begins_at >= r.paused_until or e.begins_at < r.paused_from)
-          and (r.only_these is null or e.id = any(r.only_these))
+         join texts t on r.only_these is null or t.mailing_id = any(r.only_these)
+        where exists (
+                select from events e
+                 where e.release_id = t.release_id and e.n > r.low and e.accepted_at >= r.activated_at
+                   and (r.paused_until is null or e.begins_at >= r.paused_until or e.begins_at < r.paused_from)
+                   and (r.only_these is null or e.id = any(r.only_these))
+                offset 0)
      ), told as (
-       select t.id, jsonb_agg(jsonb_build_array(t.release_id, x.revision, x.telling)
-                              order by x.published_at desc, t.release_id desc) as contents
-         from touched t
-        cross join lateral to_tell(t.id, t.topics, t.release_id) x
-        where t.only_these is null or x.mailing_id = any(t.only_these)
-        group by t.id
+       -- The place of each release and what to tell of it, in one number: cheap to compare for a whole audience.
+       select id, array_agg(place * 3 + case when had is not null then 2 else is_amended::int end
+                            order by place) as contents
+         from known
+        where case when had is null then wished = '{}' or topics = '{}' or wished && topics else had < revision end
+        group by id
+     ), alike as (
+       select contents, array_agg(id::text order by id) as readers from told group by contents
      )
-     select contents, array_agg(id::text order by id) as readers from told group by contents order by contents`,
+     select a.readers,
+            (select jsonb_agg(jsonb_build_object('releaseId', t.release_id, 'revision', t.revision, 'telling',
+                                                 (array['new', 'amended', 'correction'])[c.code % 3 + 1]) order by c.code)
+               from unnest(a.contents) as c (code) join texts t on t.place = c.code / 3) as items
+       from alike a
+      order by a.contents`,
     [cut.newsroomId, cut.head, readers],
   )
-  return rows.map(contentOf)
+  return rows
 }
 
 /** The same for readers of a digest that was replaced before it was sent to them: of its releases, what holds now. */
@@ -64,21 +86,23 @@ export async function listReplacingContents(
 ): Promise<DealtContent[]> {
   const { rows } = await db.query<ContentRow>(
     `with told as (
-       select s.id, jsonb_agg(jsonb_build_array(i.release_id, x.revision, x.telling)
-                              order by x.published_at desc, i.release_id desc) as contents
+       select s.id,
+              jsonb_agg(jsonb_build_object('releaseId', i.release_id, 'revision', x.revision, 'telling',
+                                           case when h.revision is not null then 'correction'
+                                                when x.is_amended then 'amended' else 'new' end)
+                        order by x.published_at desc, i.release_id desc) as items
          from subscriptions s
          join digest_items i on i.mailing_id = $1
-        cross join lateral to_tell(s.id, s.topics, i.release_id) x
-        where s.id = any($2::bigint[]) and (s.frequency <> 'immediate' or x.mailing_id = any(s.left_to_digest))
+        cross join lateral text_to_tell(i.release_id) x
+        cross join lateral revision_had(s.id, i.release_id) h
+        where s.id = any($2::bigint[])
+          and (s.frequency <> 'immediate' or x.mailing_id = any(s.left_to_digest))
+          and case when h.revision is null then s.topics = '{}' or x.topics = '{}' or s.topics && x.topics
+                   else h.revision < x.revision end
         group by s.id
      )
-     select contents, array_agg(id::text order by id) as readers from told group by contents order by contents`,
+     select items, array_agg(id::text order by id) as readers from told group by items order by items`,
     [replaced, readers],
   )
-  return rows.map(contentOf)
+  return rows
 }
-
-const contentOf = ({ contents, readers }: ContentRow): DealtContent => ({
-  items: contents.map(([releaseId, revision, telling]) => ({ releaseId, revision, telling })),
-  readers,
-})

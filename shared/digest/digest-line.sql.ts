@@ -7,11 +7,11 @@ import type { Db } from '../postgres/pool.ts'
  */
 export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promise<void> {
   await db.query(
-    `insert into digest_line (newsroom_id, n, mailing_id)
+    `insert into digest_line (newsroom_id, n, mailing_id, again)
      select m.newsroom_id,
             coalesce((select max(l.n) from digest_line l where l.newsroom_id = m.newsroom_id), 0)
               + row_number() over (partition by m.newsroom_id order by m.due_at, m.id),
-            m.id
+            m.id, exists (select from digest_items i where i.release_id = m.release_id)
        from mailings m
       where ($1::uuid is null or m.newsroom_id = $1)
         and m.kind in ('release', 'correction') and m.due_at <= now() and not m.paused

@@ -70,7 +70,7 @@ async function turnImmediate(db: Db, id: SubscriptionId): Promise<void> {
          from left_over o join reader r on o.accepted_at >= r.activated_at
      )
      update subscriptions s
-        set frequency = 'immediate', left_to_digest = t.ids, last_digest_owed = t.ids <> '{}'
+        set frequency = 'immediate', left_to_digest = t.ids, last_digest_owed = t.ids <> '{}', asks_ledger = true
        from theirs t
       where s.id = $1`,
     [id],
@@ -96,7 +96,7 @@ async function turnToDigests(db: Db, id: SubscriptionId, to: Frequency): Promise
         where not exists (select from deliveries d where d.mailing_id = m.id and d.subscription_id = r.id)
      )
      update subscriptions s
-        set frequency = $2, left_to_digest = null, last_digest_owed = false,
+        set frequency = $2, left_to_digest = null, last_digest_owed = false, asks_ledger = true,
             dealt = case when r.last_digest_owed then r.dealt else least(r.head, u.n - 1) end
        from reader r cross join unwritten u
       where s.id = $1`,

@@ -46,13 +46,16 @@ export async function lockReaders(db: Db, ids: readonly SubscriptionId[], since:
 export async function moveCursors(db: Db, ids: readonly SubscriptionId[], head: string): Promise<void> {
   await db.query(
     `update subscriptions s
-        set dealt = greatest(s.dealt, $2),
-            last_digest_owed = s.last_digest_owed and exists (
-              select from unnest(s.left_to_digest) as t (id)
-                join mailings m on m.id = t.id
-                left join digest_line l on l.mailing_id = t.id
-               where l.n > $2 or (l.n is null and m.state not in ('cancelled', 'superseded')))
-      where s.id = any($1::bigint[]) and (s.dealt is null or s.dealt < $2 or s.last_digest_owed)`,
+        set dealt = greatest(s.dealt, $2), last_digest_owed = o.is_owed, asks_ledger = o.is_owed
+       from subscriptions r
+      cross join lateral (
+        select r.last_digest_owed and exists (
+          select from unnest(r.left_to_digest) as t (id)
+            join mailings m on m.id = t.id
+            left join digest_line l on l.mailing_id = t.id
+           where l.n > $2 or (l.n is null and m.state not in ('cancelled', 'superseded'))) as is_owed) o
+      where r.id = any($1::bigint[]) and s.id = r.id
+        and (s.dealt is null or s.dealt < $2 or s.last_digest_owed or s.asks_ledger)`,
     [ids, head],
   )
 }

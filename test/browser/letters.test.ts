@@ -51,6 +51,9 @@ describe.skipIf(!hasChromium)('letters in a browser', () => {
     'release-bare-en',
     'correction-en',
     'withdrawal-nb',
+    'digest-nb',
+    'digest-one-en',
+    'digest-long-nb',
     'confirmation-nb',
     'already-following-en',
   ]

@@ -7,15 +7,20 @@ alter table subscriptions
   -- and no letter of theirs comes by itself.
   add column left_to_digest bigint[],
   add column last_digest_owed boolean not null default false,
+  -- Whether letters at once may have told what lies beyond `dealt`. Only a change of frequency makes it so, until the
+  -- next digest; all others need not be looked up in the ledger for what is new on the line.
+  add column asks_ledger boolean not null default false,
   -- When the pause began: what was due before it is still owed to a reader of digests.
   add column paused_from timestamptz;
+-- A digest moves the cursors of a whole audience: room in each page keeps that off the indexes.
+alter table subscriptions set (fillfactor = 80);
 create index subscriptions_digest on subscriptions (newsroom_id, id) where frequency <> 'immediate' or last_digest_owed;
 
 create function note_pause() returns trigger language plpgsql as $$
 begin
-  if new.paused_until is null or new.paused_until <= now() then
+  if new.paused_until is null then
     new.paused_from := null;
-  elsif old.paused_until is null or old.paused_until <= now() then
+  elsif new.paused_until > now() and (old.paused_until is null or old.paused_until <= now()) then
     new.paused_from := now();
   end if;
   return new;
@@ -30,6 +35,8 @@ create table digest_line (
   newsroom_id uuid not null references newsrooms,
   n bigint not null,
   mailing_id bigint not null unique,
+  -- Whether a digest had told of its release before it got this number.
+  again boolean not null default false,
   primary key (newsroom_id, n)
 );
 insert into digest_line (newsroom_id, n, mailing_id)
@@ -142,21 +149,16 @@ return s.activated_at <= accepted_at and (s.state = 'active' or s.ended_at > acc
                and (s.left_to_digest is null or mailing <> all (s.left_to_digest)))
            and had);
 
--- What a digest has to tell a reader of a release by now: its newest text, unless it was withdrawn, an operator stopped
--- or paused it, or the reader has it. Withdrawals are told at once, in a letter of their own.
-create function to_tell(reader bigint, wished text[], of_release uuid)
-returns table (mailing_id bigint, revision int, telling text, published_at timestamptz)
+-- The text of a release that digests tell by now: its newest, unless it was withdrawn or an operator stopped or paused it.
+-- Withdrawals are told at once, in a letter of their own.
+create function text_to_tell(of_release uuid)
+returns table (mailing_id bigint, revision int, is_amended boolean, topics text[], published_at timestamptz)
 language sql stable parallel safe
 begin atomic
-  select m.id, r.revision,
-         case when h.revision is not null then 'correction' when r.kind = 'correction' then 'amended' else 'new' end,
-         r.published_at
+  select m.id, r.revision, r.kind = 'correction', r.topics, r.published_at
     from releases r
     join mailings m on m.release_id = r.id and m.revision = r.revision
     left join digest_line l on l.mailing_id = m.id
-   cross join lateral revision_had(reader, r.id) h
    where r.id = of_release and r.kind <> 'withdrawal' and m.state <> 'cancelled'
-     and (l.n is not null or not m.paused and m.due_at <= now())
-     and (h.revision is null or h.revision < r.revision)
-     and (h.revision is not null or wished = '{}' or r.topics = '{}' or wished && r.topics);
+     and (l.n is not null or not m.paused and m.due_at <= now());
 end;
