@@ -25,7 +25,11 @@ export type ReaderHouse = {
   readonly optedOut: SubscriptionId[]
 }
 
-export async function readerHouse(pool: Pool, changes: Partial<ReaderDeps> = {}): Promise<ReaderHouse> {
+export async function readerHouse(
+  pool: Pool,
+  changes: Partial<ReaderDeps> = {},
+  { trustProxy = ['127.0.0.1'] }: { trustProxy?: readonly string[] } = {},
+): Promise<ReaderHouse> {
   const clock = { now: new Date() }
   const woken: NoticeId[] = []
   const optedOut: SubscriptionId[] = []
@@ -44,7 +48,7 @@ export async function readerHouse(pool: Pool, changes: Partial<ReaderDeps> = {})
     ...changes,
   }
   const app = await buildApi({
-    ...{ log, trustProxy: ['127.0.0.1'], publicUrl: deps.publicUrl, filesDir: null },
+    ...{ log, trustProxy, publicUrl: deps.publicUrl, filesDir: null },
     publisher: { pool, now: deps.now, log: deps.log, wake: () => {}, sealingKeys: sealingKeys(testSecrets) },
     reader: deps,
   })
