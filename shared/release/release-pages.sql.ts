@@ -90,15 +90,15 @@ export async function findContents(
   newsroom: NewsroomId,
   ids: readonly ReleaseId[],
   now: Date,
-): Promise<Map<ReleaseId, ReleaseContent>> {
-  const { rows } = await db.query<{ id: ReleaseId; content: ReleaseContent }>(
-    `select r.id, v.content
+): Promise<Map<ReleaseId, { revision: number; content: ReleaseContent }>> {
+  const { rows } = await db.query<{ id: ReleaseId; revision: number; content: ReleaseContent }>(
+    `select r.id, r.revision, v.content
        from releases r
        join revisions v on v.release_id = r.id and v.revision = r.revision
       where r.newsroom_id = $1 and r.id = any($2) and r.published_at <= $3 and r.kind <> 'withdrawal'`,
     [newsroom, ids, now],
   )
-  return new Map(rows.map(({ id, content }) => [id, content]))
+  return new Map(rows.map(({ id, revision, content }) => [id, { revision, content }]))
 }
 
 /**

@@ -1,6 +1,8 @@
+import compress from '@fastify/compress'
 import type { FastifyPluginAsync } from 'fastify'
 import { challengeDoors } from './challenge-doors.ts'
 import { confirmDoors } from './confirm-doors.ts'
+import { feeds } from './feeds.ts'
 import { sealShownForms } from './form-age.ts'
 import { homePage } from './home-page.ts'
 import { newsroomPage } from './newsroom-page.ts'
@@ -11,6 +13,7 @@ import type { ReaderDeps } from './reader-deps.ts'
 import { refusalPages } from './refusal-pages.ts'
 import { releasePage } from './release-page.ts'
 import { signUpDoors } from './sign-up-doors.ts'
+import { sitemap } from './sitemap.ts'
 import { snippetDoors } from './snippet-doors.ts'
 import { unsubscribeDoors } from './unsubscribe-doors.ts'
 
@@ -21,14 +24,22 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
     refusalPages(app, deps)
     sealShownForms(app, deps)
 
-    pageAssets(app, deps)
-    homePage(app, deps)
-    newsroomPage(app, deps)
-    releasePage(app, deps)
     challengeDoors(app, deps)
     await app.register(async (scope) => {
       signUpDoors(scope, deps)
       snippetDoors(scope, deps)
+    })
+
+    await app.register(async (openApp) => {
+      // Only what is the same for everybody is compressed: in an answer with a secret of one reader's in it, its length
+      // would tell of the secret to whoever can add to the page.
+      await openApp.register(compress, { encodings: ['br', 'gzip'] })
+      pageAssets(openApp, deps)
+      homePage(openApp, deps)
+      newsroomPage(openApp, deps)
+      releasePage(openApp, deps)
+      feeds(openApp, deps)
+      sitemap(openApp, deps)
     })
 
     await app.register(async (tokenApp) => {
