@@ -20,6 +20,8 @@ COPY package.json package-lock.json LICENSE ./
 # Without the optional packages: the embedded PostgreSQL is for `npm start`, not for here.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund && npm cache clean --force
 COPY --from=build /app/dist dist
+# A volume put here belongs to whom the folder does.
+RUN mkdir -p /var/lib/pressebud/hand-over && chown -R node:node /var/lib/pressebud
 USER node
 # In a container the door of the container is the door of the process; what is published decides who comes near.
 ENV HOST=0.0.0.0 OPS_HOST=0.0.0.0

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
 import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
@@ -12,6 +13,7 @@ import { openWakingQueues } from '../shared/queues/wake.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
 import { openDomainWatch } from './mailer/domain-watch.ts'
+import { openHandOverJournals } from './mailer/hand-over-journal.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openPreparedNotices } from './mailer/prepared-notices.ts'
@@ -42,6 +44,7 @@ const settings = orTellSettings(() =>
       'RETRY_FIRST_WAIT',
       'RETRY_WINDOW',
       'IN_DOUBT',
+      'JOURNAL_DIR',
       'RECONCILE_EVERY',
       'LOG_LEVEL',
     ],
@@ -96,6 +99,7 @@ async function start(): Promise<() => Promise<void>> {
     transport: bulk,
     letters: openPreparedLetters(pool),
     leases,
+    journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
     circuit: openRelayCircuit(log),
     watch,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.

@@ -89,6 +89,7 @@ async function startAll(children: ReturnType<typeof openChildProcesses>, databas
     OPS_PASSWORD: opsPassword,
     FILES_DIR: process.env.FILES_DIR ?? join(root, 'examples'),
     DATA_DIR: dataDir,
+    JOURNAL_DIR: process.env.JOURNAL_DIR ?? join(dataDir, 'hand-over'),
     INBOX_PORT: String(inboxPort),
     INBOX_SMTP_PORT: String(smtpPort),
   }

@@ -92,6 +92,12 @@ export const settingTable = {
     default: '',
     reason: 'Addresses or networks of the reverse proxies whose X-Forwarded-For is believed; empty: nobody.',
   },
+  JOURNAL_DIR: {
+    kind: 'folder',
+    default: '.data/hand-over',
+    reason:
+      'Where workers note how far each letter is, so that after a crash only what was on the wire is in doubt. On this machine’s disk; workers of one machine may share it.',
+  },
   DATA_DIR: { kind: 'folder', default: '.data', reason: 'Where `npm start` keeps its database, letters and logs.' },
   FILES_DIR: {
     kind: 'folder',

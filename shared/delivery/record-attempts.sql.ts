@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
 import { chunkLease, type HeldChunk, type Recorded } from './delivery.ts'
 
 /**
@@ -60,32 +61,31 @@ const toldOf = ({ state, wait, reply, trouble, begun }: Recorded) => ({
   ...(begun ? {} : { unbegun: true }),
 })
 
+/** A letter that an earlier holder of the chunk had claimed and never recorded. */
+export type Abandoned = { readonly subscriptionId: SubscriptionId; readonly attempt: number; readonly fence: string }
+
 /**
- * Settles what an earlier holder of the chunk left claimed. Nobody can know whether its letters were accepted, so each
- * is an attempt in doubt: counted, written down and, by policy, due again at once or held.
+ * Takes over what earlier holders of the chunk left claimed: nobody has recorded what became of it. To be settled in the
+ * same transaction, because under the new fence nothing tells it from what is being sent now.
  */
-export async function doubtAbandoned(db: Db, chunk: HeldChunk, policy: 'resend' | 'hold'): Promise<number> {
-  const { rowCount } = await db.query(
-    `with held as (
+export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandoned[]> {
+  const { rows } = await db.query<{ subscription_id: SubscriptionId; attempt: number; fence: string }>({
+    name: 'adopt-abandoned',
+    text: `with held as (
        select after_id, upto_id from chunks where mailing_id = $1 and n = $2 and fence = $3
-     ), moved as (
-       update deliveries d
-          set state = case when $4 = 'hold' then 'in_doubt' else 'due' end, fence = $3, at = now(), until = null
+     ), abandoned as (
+       select d.subscription_id, d.fence
          from held h
-        where d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
-          and d.state = 'claimed' and d.fence < $3
-       returning d.subscription_id, d.attempt
-     ), counted as (
-       update chunks c
-          set doubted = c.doubted + (select count(*) from moved),
-              in_doubt = c.in_doubt + case when $4 = 'hold' then (select count(*) from moved) else 0 end
-        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+         join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
+        where d.state = 'claimed' and d.fence < $3
+          for update of d
      )
-     insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, detail)
-     select $1, subscription_id, attempt, now(), 'in_doubt', null, 'The worker ended before it recorded a reply.'
-       from moved
-     on conflict do nothing`,
-    [chunk.mailingId, chunk.n, chunk.fence, policy],
-  )
-  return rowCount ?? 0
+     update deliveries d
+        set fence = $3
+       from abandoned a
+      where d.mailing_id = $1 and d.subscription_id = a.subscription_id
+     returning d.subscription_id, d.attempt, a.fence`,
+    values: [chunk.mailingId, chunk.n, chunk.fence],
+  })
+  return rows.map((row) => ({ subscriptionId: row.subscription_id, attempt: row.attempt, fence: row.fence }))
 }

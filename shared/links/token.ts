@@ -6,7 +6,7 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
  * Letters carry `unsubscribe` tokens for years, so keys are never dropped while a letter signed by them may be read:
  * the first key makes, all of them open.
  */
-export const linkPurposes = ['unsubscribe', 'confirm', 'bounce', 'form', 'challenge'] as const
+export const linkPurposes = ['unsubscribe', 'confirm', 'form', 'challenge'] as const
 export type LinkPurpose = (typeof linkPurposes)[number]
 export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly Buffer[]>> }
 
@@ -21,13 +21,32 @@ const payloadBytes = 24
 const macBytes = 24
 
 /** 64 characters of base64url: three 8-byte numbers, then 192 bits of HMAC-SHA256. */
-export function sealToken(keys: LinkKeys, purpose: LinkPurpose, numbers: readonly [bigint, bigint, bigint]): string {
-  const token = Buffer.allocUnsafe(payloadBytes + macBytes)
-  numbers.forEach((number, index) => {
-    token.writeBigUInt64BE(number, index * 8)
-  })
-  macOf(keys.byPurpose[purpose][0]!, token.subarray(0, payloadBytes)).copy(token, payloadBytes, 0, macBytes)
-  return token.toString('base64url')
+export const sealToken = (keys: LinkKeys, purpose: LinkPurpose, numbers: readonly [bigint, bigint, bigint]): string =>
+  sealWithRest(keys, purpose, numbers).token
+
+/** A token, and what its MAC has left over: 64 bits that prove the same numbers elsewhere. */
+export function sealWithRest(
+  keys: LinkKeys,
+  purpose: LinkPurpose,
+  numbers: readonly [bigint, bigint, bigint],
+): { readonly token: string; readonly rest: Buffer } {
+  const bytes = Buffer.allocUnsafe(payloadBytes + macBytes)
+  writeNumbers(bytes, numbers)
+  const mac = macOf(keys.byPurpose[purpose][0]!, bytes.subarray(0, payloadBytes))
+  mac.copy(bytes, payloadBytes, 0, macBytes)
+  return { token: bytes.toString('base64url'), rest: mac.subarray(macBytes) }
+}
+
+/** Whether `rest` is what is left over of the MAC of these numbers, under any of the keys. */
+export function provesRest(
+  keys: LinkKeys,
+  purpose: LinkPurpose,
+  numbers: readonly [bigint, bigint, bigint],
+  rest: Buffer,
+): boolean {
+  const payload = Buffer.allocUnsafe(payloadBytes)
+  writeNumbers(payload, numbers)
+  return keys.byPurpose[purpose].some((key) => timingSafeEqual(macOf(key, payload).subarray(macBytes), rest))
 }
 
 /** The numbers sealed in a token, or `null` when it is not one of ours for this purpose. */
@@ -43,3 +62,9 @@ export function openToken(keys: LinkKeys, purpose: LinkPurpose, token: string): 
 }
 
 const macOf = (key: Buffer, payload: Buffer) => createHmac('sha256', key).update(payload).digest()
+
+function writeNumbers(bytes: Buffer, numbers: readonly [bigint, bigint, bigint]): void {
+  bytes.writeBigUInt64BE(numbers[0], 0)
+  bytes.writeBigUInt64BE(numbers[1], 8)
+  bytes.writeBigUInt64BE(numbers[2], 16)
+}

@@ -3,8 +3,8 @@ import type { Outcome, Outgoing } from './transport.ts'
 /** A letter on its way, and whom to tell what became of it. */
 export type Errand = {
   readonly letter: Outgoing
-  /** Octets of the letter, as SIZE= declares them. */
-  readonly size: number
+  /** Octets of the letter, as SIZE= declares them; known once it may start. */
+  size: number
   readonly settle: (outcome: Outcome) => void
   /** How the first try ended, if the connection broke before the host had answered its MAIL FROM. */
   lost: Outcome | null
@@ -21,10 +21,18 @@ export type ErrandQueue = {
   shift(): Errand | null
 }
 
-export function newErrand(letter: Outgoing, settle: (outcome: Outcome) => void): Errand {
-  let size = 0
-  for (const part of letter.parts) size += part.length
-  return { letter, size, settle, lost: null, after: null }
+export const newErrand = (letter: Outgoing, settle: (outcome: Outcome) => void): Errand => ({
+  letter,
+  size: 0,
+  settle,
+  lost: null,
+  after: null,
+})
+
+/** Takes the measure of a letter that is about to start. */
+export function measure(errand: Errand): void {
+  errand.size = 0
+  for (const part of errand.letter.parts) errand.size += part.length
 }
 
 /** Linked through the errands themselves: thousands wait at a time, and each is moved once in and once out. */

@@ -124,10 +124,18 @@ export function openHandOver(
     if (refusal) {
       step = 'lone-dot'
       say('.\r\n')
-    } else {
-      writeLetter(errand)
+      return null
     }
+    const { beforeDot } = errand.letter
+    if (beforeDot && !beforeDot()) return giveUp(errand)
+    writeLetter(errand)
     return null
+  }
+
+  function giveUp(errand: Errand): string {
+    current = null
+    errand.settle({ kind: 'not-started' })
+    return 'a letter must not leave any more'
   }
 
   function writeLetter(errand: Errand): void {

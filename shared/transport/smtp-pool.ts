@@ -1,7 +1,7 @@
 import type { Log } from '../log/log.ts'
 import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
 import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
-import { newErrand, openErrandQueue } from './smtp-errand.ts'
+import { measure, newErrand, openErrandQueue } from './smtp-errand.ts'
 import type { SmtpLimits } from './smtp-limits.ts'
 import type { Failure } from './smtp-opening.ts'
 import { openOutage } from './smtp-outage.ts'
@@ -30,8 +30,6 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   let whenClosed: { promise: Promise<void>; resolve: () => void } | null = null
 
   function send(letter: Outgoing): Promise<Outcome> {
-    const refusal = refuseEnvelope(letter.envelope)
-    if (refusal) return Promise.resolve({ kind: 'refused', phase: 'mail', reply: refusal })
     if (isClosing) return Promise.resolve(notStarted)
     if (open.size === 0 && opening.size === 0) {
       const failure = outage.current(performance.now())
@@ -71,10 +69,15 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   const owner: ConnectionOwner = {
     takeNext(offers) {
       for (let errand = waiting.shift(); errand; errand = waiting.shift()) {
-        const reply = refuseUnoffered(errand.letter.envelope, errand.size, offers)
-        if (reply) errand.settle({ kind: 'refused', phase: 'mail', reply })
-        else if (mayStart(errand.letter)) return errand
-        else errand.settle(notStarted)
+        if (!mayStart(errand.letter)) {
+          errand.settle(notStarted)
+          continue
+        }
+        const { envelope } = errand.letter
+        measure(errand)
+        const reply = refuseEnvelope(envelope) ?? refuseUnoffered(envelope, errand.size, offers)
+        if (!reply) return errand
+        errand.settle({ kind: 'refused', phase: 'mail', reply })
       }
       return null
     },

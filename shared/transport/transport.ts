@@ -19,7 +19,8 @@ export type Envelope = {
  * - `refused`: the host answered 4xx or 5xx, at `phase`.
  * - `unreachable`: the connection failed at `phase`, before the final dot was written: safe to try again.
  * - `in-doubt`: the final dot was written and no reply came: perhaps accepted.
- * - `not-started`: `mayStart` said no just before MAIL FROM, or the transport is closing; the host has heard nothing.
+ * - `not-started`: `mayStart` said no just before MAIL FROM, or the transport is closing, and the host has heard nothing;
+ *   or `beforeDot` said no, and the host has nothing.
  */
 export type Outcome =
   | { readonly kind: 'accepted'; readonly reply: Reply }
@@ -29,14 +30,21 @@ export type Outcome =
   | { readonly kind: 'not-started' }
 
 /**
- * One letter ready for the wire. `parts` are its bytes in order, CRLF line ends, dots already stuffed, the last one
- * ending in CRLF; the transport adds only the final dot. Parts are shared between letters and never changed.
+ * One letter for the wire. `envelope` and `parts` are read once `mayStart` has said yes, so a letter may be made there:
+ * of a window of hundreds only those on the wire then exist. `parts` are its bytes in order, CRLF line ends, dots already
+ * stuffed, the last one ending in CRLF; the transport adds only the final dot. Parts are shared between letters and
+ * never changed.
  */
 export type Outgoing = {
   readonly envelope: Envelope
   readonly parts: readonly Buffer[]
   /** Asked synchronously, immediately before MAIL FROM is written. */
   readonly mayStart: () => boolean
+  /**
+   * Asked synchronously, immediately before the bytes that end in the final dot are given to the system. False: they must
+   * not leave any more; the connection is cut, because nothing else ends a letter that the host waits for.
+   */
+  readonly beforeDot?: () => boolean
 }
 
 /** What carries a letter to the mail host. `send` never rejects. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openDeliveryCode, sealDeliveryCode } from '../../shared/links/delivery-code.ts'
+import { openDeliveryCode, sealDelivery } from '../../shared/links/delivery-code.ts'
 import { linkKeys, openToken, sealToken } from '../../shared/links/token.ts'
 
 const keys = linkKeys(['first secret of thirty-two characters', 'older secret of thirty-two characters'])
@@ -35,16 +35,23 @@ describe('a link’s token', () => {
 })
 
 describe('a delivery’s code', () => {
-  const code = sealDeliveryCode(keys, 12n, 34n)
+  const code = sealDelivery(keys, 12n, 34n).code
 
   test('fits the local part of an address and survives the folding of its case', () => {
     expect(`b+${code}`.length).toBeLessThanOrEqual(64)
     expect(openDeliveryCode(keys, code.toUpperCase())).toEqual({ mailing: 12n, subscription: 34n })
   })
 
+  test('is proved by what the token of the same letter leaves over, and neither opens the other’s door', () => {
+    const { token } = sealDelivery(keys, 12n, 34n)
+    expect(token).toBe(sealToken(keys, 'unsubscribe', [34n, 12n, 0n]))
+    expect(openDeliveryCode(keys, token)).toBeNull()
+    expect(openToken(keys, 'unsubscribe', code)).toBeNull()
+  })
+
   test('carries the greatest numbers there are', () => {
     const most = 2n ** 63n - 1n
-    expect(openDeliveryCode(keys, sealDeliveryCode(keys, most, most))).toEqual({ mailing: most, subscription: most })
+    expect(openDeliveryCode(keys, sealDelivery(keys, most, most).code)).toEqual({ mailing: most, subscription: most })
   })
 
   test('of somebody else, or changed by a letter, is refused', () => {

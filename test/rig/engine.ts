@@ -7,6 +7,7 @@ import type { Wake } from '../../shared/queues/wake.ts'
 import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
 import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
+import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
@@ -58,6 +59,7 @@ export function openEngine(
     transport,
     letters: openPreparedLetters(pool),
     leases,
+    journals: noJournals,
     circuit: openRelayCircuit(log),
     watch,
     windowSize: openWindowSize({ least: 20, most: chunkSize }),

@@ -68,6 +68,7 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
     PORT: String(port),
     MAIL_DOMAIN: 'mail.example',
     SECRET_KEY: testSecrets.join(','),
+    JOURNAL_DIR: join(folder, 'hand-over'),
     LOG_LEVEL: 'info',
     ...wishes.env,
   }

@@ -136,6 +136,23 @@ test('where no other connection can be had, the letter behind is unreachable at 
   expect(outcomes[3]).toMatchObject({ phase: 'greeting' })
 })
 
+test('a letter that must not leave any more leaves no dot, and the one behind it goes another way', async ({
+  host,
+  transport,
+}) => {
+  let heard = ''
+  const { url } = await host(async (wire, nth) => {
+    await welcome(wire, 'PIPELINING')
+    if (nth === 1) heard = await takeLetters(wire).then(() => '', String)
+    else await takeLetters(wire)
+  })
+  const { send } = transport(url)
+  const [first, second, third] = readers(3)
+  const outcomes = await Promise.all([first!, { ...second!, beforeDot: () => false }, third!].map(send))
+  expect(outcomes.map((outcome) => outcome.kind)).toEqual(['accepted', 'not-started', 'accepted'])
+  expect(heard).not.toContain('reader1')
+})
+
 test('421 after a dot refuses that letter, and the one behind it goes another way', async ({ host, transport }) => {
   const { url } = await host(async (wire, nth) => {
     if (nth === 1) {

@@ -57,6 +57,20 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
   }
 }
 
+/** What becomes of a letter that its worker left behind, by what is known of it; `dot`: it may have been handed over. */
+export function judgeAbandoned(
+  letter: Pick<Recorded, 'subscriptionId'>,
+  told: Recorded | 'dot' | 'unbegun',
+  doubt: 'resend' | 'hold',
+): Recorded {
+  const { subscriptionId } = letter
+  if (told === 'unbegun') return { subscriptionId, state: 'due', wait: null, reply: null, trouble: null, begun: false }
+  if (told !== 'dot') return told
+  const detail = 'The worker ended before it recorded a reply.'
+  const trouble = { verdict: 'in_doubt', phase: null, code: null, enhanced: null, detail } as const
+  return { subscriptionId, state: doubt === 'hold' ? 'in_doubt' : 'due', wait: null, reply: null, trouble, begun: true }
+}
+
 /** What becomes of a delivery whose letter could not even be made: nobody's refusal, and no wait will mend it. */
 export const judgePoison = (error: unknown): Verdict => ({
   state: 'failed',

@@ -35,10 +35,10 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
 
   async function sendInTurn(letter: Composed): Promise<Outcome> {
     if (!letter.mayStart()) return { kind: 'not-started' }
-    const { prepared, reader, envelope, parts, mayStart } = letter
+    const { prepared, reader, envelope, parts, mayStart, beforeDot } = letter
     checkSender(planOf(prepared))
     const signature = await signLetter(identity, prepared, reader, deps.now())
-    return deps.transport.send({ envelope, parts: [signature, ...parts], mayStart })
+    return deps.transport.send({ envelope, parts: [signature, ...parts], mayStart, ...(beforeDot && { beforeDot }) })
   }
 
   return {

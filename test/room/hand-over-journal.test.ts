@@ -1,0 +1,174 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { Outcome } from '../../shared/transport/transport.ts'
+import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { type HandOverJournals, openHandOverJournals } from '../../workers/mailer/hand-over-journal.ts'
+import { sendChunk } from '../../workers/mailer/send-chunk.ts'
+import type { Composed } from '../../workers/mailer/signing-transport.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { givenReaders } from '../given/readers.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { openEngine } from '../rig/engine.ts'
+import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+
+const log = pino({ level: 'silent' })
+let database: TestDatabase
+let inbox: RecordingInbox
+let newsroom: Newsroom
+let folder: string
+let journals: HandOverJournals
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+})
+afterAll(() => database.close())
+
+beforeEach(async () => {
+  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  folder = mkdtempSync(join(tmpdir(), 'pressebud-journal-'))
+  journals = openHandOverJournals(folder, log)
+  inbox = await openRecordingInbox()
+  newsroom = await givenNewsroom(database.pool)
+  return async () => {
+    await inbox.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+/** A mail host that takes ten letters, and hangs: three after their dot, all others before theirs. */
+function hangingHost() {
+  const taken: string[] = []
+  let letters = 0
+  return {
+    taken,
+    transport: {
+      send: (letter: Composed): Promise<Outcome> => {
+        const nth = letters++
+        expect(letter.mayStart()).toBe(true)
+        if (nth < 13) expect(letter.beforeDot?.()).toBe(true)
+        if (nth >= 10) return new Promise(() => {})
+        taken.push(letter.envelope.to)
+        const reply = { code: 250, enhanced: '2.0.0', text: `taken as ${nth}` }
+        return Promise.resolve({ kind: 'accepted', reply })
+      },
+      close: async () => {},
+    },
+  }
+}
+
+/** A worker of which everything but its journal is lost, with 30 letters in its hands. */
+async function givenKilledWorker(): Promise<{ mailingId: MailingId; taken: readonly string[] }> {
+  await givenReaders(database.pool, newsroom, 30)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  // The walk round the readers begins anywhere; here at the first, so that there is one chunk.
+  await database.pool.query(`update mailings set cut_from = 0, cut_after = 0`)
+  const host = hangingHost()
+  const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals })
+  await cutAudience(dying.fanOut, mailingId)
+  void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, mailingId, 0)
+  await expect.poll(() => journalText().match(/^=/gm)?.length).toBe(10)
+  dying.mailer.leases.close()
+  await database.pool.query(`update chunks set lease_until = null`)
+  return { mailingId, taken: host.taken }
+}
+
+const journalText = () =>
+  readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), 'utf8'))
+    .join('')
+
+async function takeOver(): Promise<void> {
+  const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
+  await engine.reconcileAndSend()
+  await engine.close()
+}
+
+async function totals() {
+  const { rows } = await database.pool.query(
+    `select sum(sent)::int as sent, sum(doubted)::int as doubted, max(state) as state from chunks`,
+  )
+  return rows[0]
+}
+
+test('after a kill only what was on the wire is in doubt: what was accepted is known, what never left is simply sent', async () => {
+  const { mailingId, taken } = await givenKilledWorker()
+  await takeOver()
+  expect(await totals()).toEqual({ sent: 30, doubted: 3, state: 'done' })
+  expect(inbox.received.map(({ to }) => to).filter((to) => taken.includes(to))).toEqual([])
+  expect(inbox.received).toHaveLength(20)
+  const { rows } = await database.pool.query(
+    `select reply from deliveries where mailing_id = $1 and reply like '250 2.0.0 taken as%'`,
+    [mailingId],
+  )
+  expect(rows).toHaveLength(10)
+  // A letter that never left was no attempt; one in doubt was.
+  const attempts = await database.pool.query(`select attempt, count(*)::int from deliveries group by 1 order by 1`)
+  expect(attempts.rows).toEqual([
+    { attempt: 1, count: 27 },
+    { attempt: 2, count: 3 },
+  ])
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('a journal from before a crash of the machine is not believed', async () => {
+  await givenKilledWorker()
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name)
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/^.*\n/, 'another-boot\n'))
+  }
+  await takeOver()
+  expect(await totals()).toEqual({ sent: 30, doubted: 30, state: 'done' })
+})
+
+test('a line that the end of the process cut short is passed over', async () => {
+  await givenKilledWorker()
+  for (const name of readdirSync(folder)) writeFileSync(join(folder, name), '.1', { flag: 'a' })
+  await takeOver()
+  expect(await totals()).toEqual({ sent: 30, doubted: 3, state: 'done' })
+})
+
+test('a worker that was frozen until its lease had run out lets no further dot leave', async () => {
+  await givenReaders(database.pool, newsroom, 5)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  const leases = { hold: () => ({ runs: () => false, letGo: () => {} }), close: () => {} }
+  const frozen = openEngine(database.pool, inbox.url, { chunkSize: 40, journals, leases })
+  await cutAudience(frozen.fanOut, mailingId)
+  for (const { payload } of frozen.woken)
+    await sendChunk({ ...frozen.mailer, stopping: stopsSoon() }, mailingId, (payload as { chunk: number }).chunk)
+  await frozen.close()
+  expect(inbox.received).toEqual([])
+  expect(await totals()).toMatchObject({ sent: 0, doubted: 0, state: 'open' })
+})
+
+/** Its letters are put back and claimed again until somebody stops it. */
+function stopsSoon(): () => boolean {
+  let asked = 0
+  return () => ++asked > 12
+}
+
+test('in order, a turn leaves nothing behind on the disk', async () => {
+  await givenReaders(database.pool, newsroom, 5)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
+  await engine.send(mailingId)
+  await engine.close()
+  expect(inbox.received).toHaveLength(5)
+  expect(readdirSync(folder)).toEqual([])
+})
+
+test('where no journal can be kept, letters go out all the same', async () => {
+  const path = join(folder, 'a-file')
+  writeFileSync(path, '')
+  await givenReaders(database.pool, newsroom, 5)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  const engine = openEngine(database.pool, inbox.url, { journals: openHandOverJournals(path, log) })
+  await engine.send(mailingId)
+  await engine.close()
+  expect(inbox.received).toHaveLength(5)
+})

@@ -1,0 +1,165 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
+import type { Log } from '../../shared/log/log.ts'
+
+/**
+ * How far each letter of a chunk got, in a file of this machine: written before the final dot leaves and when the reply
+ * has come. It outlives a killed process, so that whoever takes over its chunk knows what it knew, and only what was on
+ * the wire in that moment is in doubt. The page cache is enough: what it does not outlive is a crash of the machine, and
+ * a file from before one is not believed.
+ */
+export type HandOverJournal = {
+  /** The dot is about to leave. False: it could not be written down, and must not leave. */
+  dot(letter: Claimed): boolean
+  /** What became of it. */
+  outcome(attempt: number, recorded: Recorded): void
+  /** Forgets everything: it is in the ledger. */
+  close(): void
+}
+
+/** What a journal knows of a letter: its outcome, or that the dot may have left. */
+export type Told = Recorded | 'dot'
+
+export type HandOverJournals = {
+  open(chunk: HeldChunk): HandOverJournal
+  /** What an earlier holder's journal tells of a letter's attempt; null: there is none to be believed. */
+  read(chunk: HeldChunk): ((letter: Pick<Claimed, 'subscriptionId' | 'attempt'>) => Told | undefined) | null
+  forget(chunk: HeldChunk): void
+}
+
+/** A machine that keeps none: after every crash all that was claimed is in doubt. */
+export const noJournals: HandOverJournals = {
+  open: () => ({ dot: () => true, outcome: () => {}, close: () => {} }),
+  read: () => null,
+  forget: () => {},
+}
+
+/** Older files are of no use to anybody: their chunks have been taken over elsewhere. In milliseconds. */
+const longestKept = 86_400_000
+
+/** Opens the folder the journals are in; several processes may share it. */
+export function openHandOverJournals(folder: string, log: Log): HandOverJournals {
+  const boot = findBoot()
+  if (boot === null) return noJournals
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    sweep(folder)
+  } catch (err) {
+    log.warn({ err, folder }, 'no hand-over journal can be kept; after a crash more letters will be in doubt')
+    return noJournals
+  }
+  const pathOf = ({ mailingId, n, fence }: HeldChunk) => join(folder, `${mailingId}-${n}-${fence}.journal`)
+  const remove = (path: string) => rmSync(path, { force: true })
+  return {
+    open: (chunk) => openJournal(pathOf(chunk), boot, () => remove(pathOf(chunk)), log),
+    read: (chunk) => readJournal(pathOf(chunk), boot),
+    forget: (chunk) => remove(pathOf(chunk)),
+  }
+}
+
+function openJournal(path: string, boot: string, remove: () => void, log: Log): HandOverJournal {
+  let file: number | null = null
+  /** Outcomes leave with the next dot, or with the last of a burst: each write costs as much as all else written down. */
+  let waiting = ''
+  let flushing: NodeJS.Immediate | null = null
+
+  /** False where a letter's dot must not leave, because nobody would know that it did. */
+  function write(text: string): boolean {
+    if (file === null) return true
+    try {
+      writeSync(file, text)
+      return true
+    } catch (err) {
+      return giveUp(err)
+    }
+  }
+
+  /** A journal with a gap would call a letter unsent that was sent. None at all only makes more of them doubtful. */
+  function giveUp(err: unknown): boolean {
+    log.warn({ err }, 'the hand-over journal cannot be written; after a crash more letters would be in doubt')
+    try {
+      remove()
+    } catch {
+      return false
+    }
+    end()
+    return true
+  }
+
+  function end(): void {
+    if (file !== null) closeSync(file)
+    file = null
+  }
+
+  function flush(): void {
+    flushing = null
+    const text = waiting
+    waiting = ''
+    write(text)
+  }
+
+  try {
+    file = openSync(path, 'w', 0o600)
+    write(`${boot}\n`)
+  } catch (err) {
+    giveUp(err)
+  }
+  return {
+    dot({ subscriptionId, attempt }) {
+      const text = `${waiting}.${subscriptionId} ${attempt}\n`
+      waiting = ''
+      return write(text)
+    },
+    outcome(attempt, recorded) {
+      waiting += `=${recorded.subscriptionId} ${attempt} ${JSON.stringify(recorded)}\n`
+      flushing ??= setImmediate(flush)
+    },
+    close() {
+      if (flushing) clearImmediate(flushing)
+      if (file === null) return
+      end()
+      remove()
+    },
+  }
+}
+
+function readJournal(path: string, boot: string): ReturnType<HandOverJournals['read']> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+  const [header, ...lines] = text.split('\n')
+  if (header !== boot) return null
+  // The last piece is empty, or a line whose writing the end of the process cut short: then its dot has not left.
+  lines.pop()
+  const told = new Map<string, Told>()
+  for (const line of lines) {
+    const [subscriptionId = '', attempt = '', ...rest] = line.slice(1).split(' ')
+    told.set(`${subscriptionId} ${attempt}`, line[0] === '=' ? (JSON.parse(rest.join(' ')) as Recorded) : 'dot')
+  }
+  return ({ subscriptionId, attempt }) => told.get(`${subscriptionId} ${attempt}`)
+}
+
+function sweep(folder: string): void {
+  const oldest = Date.now() - longestKept
+  for (const name of readdirSync(folder).filter((found) => found.endsWith('.journal'))) {
+    const path = join(folder, name)
+    if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < oldest) rmSync(path, { force: true })
+  }
+}
+
+/** What names this run of the machine, from its start to its end. */
+function findBoot(): string | null {
+  try {
+    if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    if (process.platform !== 'darwin') return null
+    const asked = spawnSync('sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'utf8' })
+    return asked.status === 0 ? asked.stdout.trim() : null
+  } catch {
+    return null
+  }
+}
