@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import PostalMime from 'postal-mime'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
 import { prepareDigestLetter } from '../../shared/letter/prepare-digest.ts'
@@ -34,7 +34,7 @@ export async function writeLetters(folder: string): Promise<readonly string[]> {
   for (const [name, drawing] of Object.entries(sampleDrawings)) await writeFile(join(folder, 'pictures', name), drawing)
   const rows: string[] = []
   for (const { name, letter } of await sampleLetters()) {
-    const message = Buffer.concat(fillLetter(letter, sampleReader))
+    const message = letterBytes(letter, sampleReader)
     const { html = '', text = '' } = await PostalMime.parse(message)
     await writeFile(join(folder, `${name}.html`), html.replaceAll(pictures, 'pictures/'))
     await writeFile(join(folder, `${name}.txt`), text)

@@ -1,43 +1,19 @@
-import type { PreparedLetter, ReaderSlots, Slot } from './letter.ts'
+import type { PreparedLetter, ReaderSlots } from './letter.ts'
 
 /**
- * One reader's letter: the shared bytes with the reader's own between. Runs once for every letter sent, so what can be
- * known beforehand is: neighbouring small pieces are written as one buffer, large ones are shared and never copied.
+ * One reader's letter: the shared bytes, with the reader's own values between. Runs once for every letter sent, so
+ * nothing is copied: whoever writes it out copies each part once, to where it leaves from.
  */
-export function fillLetter(prepared: PreparedLetter, reader: ReaderSlots): Buffer[] {
-  const parts: Buffer[] = []
-  for (const part of planOf(prepared)) {
-    if (Buffer.isBuffer(part)) parts.push(part)
-    else {
-      let small = ''
-      for (const { slot, after } of part) small += reader[slot] + after
-      parts.push(Buffer.from(small))
-    }
+export function fillLetter({ segments, slots }: PreparedLetter, reader: ReaderSlots): (Buffer | string)[] {
+  const parts: (Buffer | string)[] = []
+  for (let at = 0; at < segments.length; at += 1) {
+    parts.push(segments[at]!)
+    const slot = slots[at]
+    if (slot !== undefined) parts.push(reader[slot])
   }
   return parts
 }
 
-/** Up to here a segment is cheaper copied into the reader's own buffer than handed to the socket by itself. */
-const smallest = 1024
-
-type Run = readonly { readonly slot: Slot; readonly after: string }[]
-
-const plans = new WeakMap<PreparedLetter, readonly (Buffer | Run)[]>()
-
-function planOf(prepared: PreparedLetter): readonly (Buffer | Run)[] {
-  const known = plans.get(prepared)
-  if (known) return known
-  const plan: (Buffer | Run)[] = [prepared.segments[0]!]
-  let run: { slot: Slot; after: string }[] = []
-  prepared.slots.forEach((slot, index) => {
-    const segment = prepared.segments[index + 1]!
-    const small = segment.length <= smallest
-    run.push({ slot, after: small ? segment.toString() : '' })
-    if (small) return
-    plan.push(run, segment)
-    run = []
-  })
-  if (run.length > 0) plan.push(run)
-  plans.set(prepared, plan)
-  return plan
-}
+/** The same as one piece, where a letter is to be looked at. */
+export const letterBytes = (prepared: PreparedLetter, reader: ReaderSlots): Buffer =>
+  Buffer.concat(fillLetter(prepared, reader).map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))

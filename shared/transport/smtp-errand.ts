@@ -1,70 +1,64 @@
-import type { Outcome, Outgoing } from './transport.ts'
+import type { Letter, LetterRow, Outcome } from './transport.ts'
 
-/** A letter on its way, and whom to tell what became of it. */
+/** A letter on its way. */
 export type Errand = {
-  readonly letter: Outgoing
-  /** Octets of the letter, as SIZE= declares them; known once it may start. */
-  size: number
-  readonly settle: (outcome: Outcome) => void
+  readonly row: LetterRow
+  readonly place: number
+  readonly letter: Letter
+  /** Octets of the letter, as SIZE= declares them. */
+  readonly size: number
   /** How the first try ended, if the connection broke before the host had answered its MAIL FROM. */
-  lost: Outcome | null
-  /** The next in the row of those waiting. */
-  after: Errand | null
+  readonly lost: Outcome | null
 }
 
-/** The letters waiting for a connection, first come, first served. */
+/** What waits for a connection. */
+export type Waiting = Pick<Errand, 'row' | 'place' | 'lost'>
+
+/** The letters waiting, first come, first served; those of a row do not exist before their turn. */
 export type ErrandQueue = {
   readonly length: number
-  push(errand: Errand): void
+  push(row: LetterRow): void
   /** For a letter that has waited before. */
-  putFirst(errand: Errand): void
-  shift(): Errand | null
+  putFirst(waiting: Waiting): void
+  shift(): Waiting | null
 }
 
-export const newErrand = (letter: Outgoing, settle: (outcome: Outcome) => void): Errand => ({
-  letter,
-  size: 0,
-  settle,
-  lost: null,
-  after: null,
-})
-
-/** Takes the measure of a letter that is about to start. */
-export function measure(errand: Errand): void {
-  errand.size = 0
-  for (const part of errand.letter.parts) errand.size += part.length
-}
-
-/** Linked through the errands themselves: thousands wait at a time, and each is moved once in and once out. */
 export function openErrandQueue(): ErrandQueue {
-  let first: Errand | null = null
-  let last: Errand | null = null
-  let length = 0
+  const again: Waiting[] = []
+  const rows: LetterRow[] = []
+  let place = 0
+  let left = 0
+
+  function shiftRow(): Waiting | null {
+    const row = rows[0]
+    if (!row) return null
+    const waiting = { row, place, lost: null }
+    left -= 1
+    place += 1
+    if (place === row.length) {
+      rows.shift()
+      place = 0
+    }
+    return waiting
+  }
+
   return {
     get length() {
-      return length
+      return again.length + left
     },
-    push(errand) {
-      errand.after = null
-      if (last) last.after = errand
-      else first = errand
-      last = errand
-      length += 1
+    push(row) {
+      if (row.length === 0) return
+      rows.push(row)
+      left += row.length
     },
-    putFirst(errand) {
-      errand.after = first
-      first = errand
-      last ??= errand
-      length += 1
-    },
-    shift() {
-      const errand = first
-      if (!errand) return null
-      first = errand.after
-      if (!first) last = null
-      errand.after = null
-      length -= 1
-      return errand
-    },
+    putFirst: (waiting) => void again.unshift(waiting),
+    shift: () => again.shift() ?? shiftRow(),
   }
+}
+
+/** The octets of a letter. */
+export function measure({ parts }: Letter): number {
+  let size = 0
+  for (const part of parts) size += typeof part === 'string' ? Buffer.byteLength(part) : part.length
+  return size
 }

@@ -86,7 +86,7 @@ export function openHandOver(
   function endEarly(errand: Errand): string {
     const outcome = refusal ?? refused(phaseOf(step), 421)
     current = null
-    errand.settle(outcome)
+    settleErrand(errand, outcome)
     return 'the host ended the connection with 421'
   }
 
@@ -134,7 +134,7 @@ export function openHandOver(
 
   function giveUp(errand: Errand): string {
     current = null
-    errand.settle({ kind: 'not-started' })
+    settleErrand(errand, { kind: 'not-started' })
     return 'a letter must not leave any more'
   }
 
@@ -173,7 +173,7 @@ export function openHandOver(
     refusal = null
     isMailAccepted = false
     owner.onAnswered()
-    errand.settle(outcome)
+    settleErrand(errand, outcome)
     return null
   }
 
@@ -188,16 +188,16 @@ export function openHandOver(
 
   function settleBroken(errand: Errand, detail: string, wasCut: boolean): void {
     if (refusal) {
-      errand.settle(refusal)
+      settleErrand(errand, refusal)
     } else if (step === 'dot') {
       // Where the system could not send everything, and the dot came last, the host has not seen the dot.
       const isUnsent = socket.hasFailedWrite && !behind
-      errand.settle(isUnsent ? { kind: 'unreachable', phase: 'data', detail } : { kind: 'in-doubt', detail })
+      settleErrand(errand, isUnsent ? { kind: 'unreachable', phase: 'data', detail } : { kind: 'in-doubt', detail })
     } else {
       const outcome: Outcome = { kind: 'unreachable', phase: phaseOf(step), detail }
       // A host may give up an idle connection in the moment we write to it: no fault, and no answer.
       if (outcome.phase === 'mail' && !wasCut) owner.onLost(errand, outcome)
-      else errand.settle(outcome)
+      else settleErrand(errand, outcome)
     }
   }
 
@@ -225,7 +225,10 @@ function phaseOf(step: Step): Exclude<Step, 'lone-dot'> {
   return step === 'lone-dot' ? 'dot' : step
 }
 
-function endsLine(parts: readonly Buffer[]): boolean {
+function endsLine(parts: Errand['letter']['parts']): boolean {
   const last = parts.at(-1)
-  return last === undefined || last[last.length - 1] === 0x0a
+  if (last === undefined) return true
+  return typeof last === 'string' ? last.endsWith('\n') : last[last.length - 1] === 0x0a
 }
+
+const settleErrand = ({ row, place }: Errand, outcome: Outcome) => row.settle(place, outcome)

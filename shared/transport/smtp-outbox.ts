@@ -4,7 +4,7 @@
  */
 export type Outbox = {
   text(words: string): void
-  parts(parts: readonly Buffer[], size: number): void
+  parts(parts: readonly (Buffer | string)[], size: number): void
   /** What was put in. It is written over by the next group, unless `lend` is called. */
   take(): Buffer
   /** Leaves the bytes last taken to a system that has not sent them yet. */
@@ -37,8 +37,12 @@ export function openOutbox(): Outbox {
     parts(parts, size) {
       makeRoom(size)
       for (const part of parts) {
-        buffer.set(part, length)
-        length += part.length
+        if (typeof part === 'string') {
+          length += buffer.write(part, length, 'utf8')
+        } else {
+          buffer.set(part, length)
+          length += part.length
+        }
       }
     },
     take() {

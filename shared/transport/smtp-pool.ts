@@ -1,11 +1,11 @@
 import type { Log } from '../log/log.ts'
 import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
 import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
-import { measure, newErrand, openErrandQueue } from './smtp-errand.ts'
+import { measure, openErrandQueue } from './smtp-errand.ts'
 import type { SmtpLimits } from './smtp-limits.ts'
 import type { Failure } from './smtp-opening.ts'
 import { openOutage } from './smtp-outage.ts'
-import type { Outcome, Outgoing, Transport } from './transport.ts'
+import type { Letter, LetterRow, Outcome, Outgoing, Transport } from './transport.ts'
 
 // A host that takes connections and drops each under its first letter is away, too. One or two in a row may be chance.
 const mostBarren = 3
@@ -30,15 +30,36 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   let whenClosed: { promise: Promise<void>; resolve: () => void } | null = null
 
   function send(letter: Outgoing): Promise<Outcome> {
-    if (isClosing) return Promise.resolve(notStarted)
-    if (open.size === 0 && opening.size === 0) {
-      const failure = outage.current(performance.now())
-      if (failure) return Promise.resolve(failure)
-    }
     return new Promise((settle) => {
-      waiting.push(newErrand(letter, settle))
-      dispatch()
+      accept({ length: 1, open: () => (letter.mayStart() ? letter : null), settle: (_, outcome) => settle(outcome) })
     })
+  }
+
+  function sendRow(row: LetterRow): Promise<void> {
+    return new Promise((resolve) => {
+      let left = row.length
+      if (left === 0) return resolve()
+      const settle = (place: number, outcome: Outcome) => {
+        row.settle(place, outcome)
+        left -= 1
+        if (left === 0) resolve()
+      }
+      accept({ length: left, open: row.open, settle })
+    })
+  }
+
+  function accept(row: LetterRow): void {
+    const failure = whyNot()
+    if (failure) for (let place = 0; place < row.length; place += 1) row.settle(place, failure)
+    else {
+      waiting.push(row)
+      dispatch()
+    }
+  }
+
+  function whyNot(): Outcome | null {
+    if (isClosing) return notStarted
+    return open.size === 0 && opening.size === 0 ? outage.current(performance.now()) : null
   }
 
   function dispatch(): void {
@@ -68,16 +89,17 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
 
   const owner: ConnectionOwner = {
     takeNext(offers) {
-      for (let errand = waiting.shift(); errand; errand = waiting.shift()) {
-        if (!mayStart(errand.letter)) {
-          errand.settle(notStarted)
+      for (let next = waiting.shift(); next; next = waiting.shift()) {
+        const { row, place, lost } = next
+        const letter = openLetter(row, place)
+        if (letter === null) {
+          row.settle(place, notStarted)
           continue
         }
-        const { envelope } = errand.letter
-        measure(errand)
-        const reply = refuseEnvelope(envelope) ?? refuseUnoffered(envelope, errand.size, offers)
-        if (!reply) return errand
-        errand.settle({ kind: 'refused', phase: 'mail', reply })
+        const size = measure(letter)
+        const reply = refuseEnvelope(letter.envelope) ?? refuseUnoffered(letter.envelope, size, offers)
+        if (!reply) return { row, place, letter, size, lost }
+        row.settle(place, { kind: 'refused', phase: 'mail', reply })
       }
       return null
     },
@@ -96,9 +118,9 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     },
     // Tried once more, and only where nobody waits for the end: the host has not taken its MAIL FROM.
     onLost(errand, outcome) {
-      if (errand.lost || isClosing) return errand.settle(outcome)
-      errand.lost = outcome
-      waiting.putFirst(errand)
+      const { row, place } = errand
+      if (errand.lost || isClosing) return row.settle(place, outcome)
+      waiting.putFirst({ row, place, lost: outcome })
     },
     onClosed(connection, end) {
       opening.delete(connection)
@@ -133,30 +155,34 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     whenClosed?.resolve()
     const failure = outage.current(performance.now())
     if (!failure) return
-    for (let errand = waiting.shift(); errand; errand = waiting.shift()) errand.settle(errand.lost ?? failure)
+    settleWaiting(failure)
   }
 
   function close(): Promise<void> {
     if (whenClosed) return whenClosed.promise
     isClosing = true
     whenClosed = promiseWithResolver()
-    for (let errand = waiting.shift(); errand; errand = waiting.shift()) errand.settle(errand.lost ?? notStarted)
+    settleWaiting(notStarted)
     for (const connection of opening) connection.cut('no longer needed')
     for (const connection of idle.splice(0)) connection.quit()
     if (open.size + opening.size === 0) whenClosed.resolve()
     return whenClosed.promise
   }
 
-  function mayStart(letter: Outgoing): boolean {
+  function settleWaiting(outcome: Outcome): void {
+    for (let next = waiting.shift(); next; next = waiting.shift()) next.row.settle(next.place, next.lost ?? outcome)
+  }
+
+  function openLetter(row: LetterRow, place: number): Letter | null {
     try {
-      return letter.mayStart()
+      return row.open(place)
     } catch (err) {
       log.error({ err }, 'a letter could not say whether it may start')
-      return false
+      return null
     }
   }
 
-  return { send, close }
+  return { send, sendRow, close }
 }
 
 const notStarted: Outcome = { kind: 'not-started' }

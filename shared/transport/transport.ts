@@ -19,7 +19,7 @@ export type Envelope = {
  * - `refused`: the host answered 4xx or 5xx, at `phase`.
  * - `unreachable`: the connection failed at `phase`, before the final dot was written: safe to try again.
  * - `in-doubt`: the final dot was written and no reply came: perhaps accepted.
- * - `not-started`: `mayStart` said no just before MAIL FROM, or the transport is closing, and the host has heard nothing;
+ * - `not-started`: it might not start just before MAIL FROM, or the transport is closing, and the host has heard nothing;
  *   or `beforeDot` said no, and the host has nothing.
  */
 export type Outcome =
@@ -30,16 +30,12 @@ export type Outcome =
   | { readonly kind: 'not-started' }
 
 /**
- * One letter for the wire. `envelope` and `parts` are read once `mayStart` has said yes, so a letter may be made there:
- * of a window of hundreds only those on the wire then exist. `parts` are its bytes in order, CRLF line ends, dots already
- * stuffed, the last one ending in CRLF; the transport adds only the final dot. Parts are shared between letters and
- * never changed.
+ * One letter for the wire. `parts` are its bytes in order, CRLF line ends, dots already stuffed, the last one ending in
+ * CRLF; the transport adds only the final dot. Parts are shared between letters and never changed.
  */
-export type Outgoing = {
+export type Letter = {
   readonly envelope: Envelope
-  readonly parts: readonly Buffer[]
-  /** Asked synchronously, immediately before MAIL FROM is written. */
-  readonly mayStart: () => boolean
+  readonly parts: readonly (Buffer | string)[]
   /**
    * Asked synchronously, immediately before the bytes that end in the final dot are given to the system. False: they must
    * not leave any more; the connection is cut, because nothing else ends a letter that the host waits for.
@@ -47,9 +43,25 @@ export type Outgoing = {
   readonly beforeDot?: () => boolean
 }
 
-/** What carries a letter to the mail host. `send` never rejects. */
+/** A letter by itself. `mayStart` is asked synchronously, immediately before MAIL FROM is written. */
+export type Outgoing = Letter & { readonly mayStart: () => boolean }
+
+/**
+ * Letters in a row, each made when a connection is free for it: of a window's hundreds only those on the wire exist.
+ */
+export type LetterRow = {
+  readonly length: number
+  /** Makes the letter at a place, immediately before its MAIL FROM is written; null: it may not start. Never throws. */
+  open(place: number): Letter | null
+  /** Told once for each place. */
+  settle(place: number, outcome: Outcome): void
+}
+
+/** What carries letters to the mail host. Neither of its two ways to send ever rejects. */
 export type Transport = {
   send(letter: Outgoing): Promise<Outcome>
+  /** Resolves when every letter of the row has been settled. */
+  sendRow(row: LetterRow): Promise<void>
   /** Lets letters under way end, starts no more, and closes the connections. */
   close(): Promise<void>
 }

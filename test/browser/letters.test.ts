@@ -6,7 +6,7 @@ import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sampleLetters } from '../../services/cli/letters-preview.ts'
 import { pictures, sampleDrawings } from '../../services/cli/letters-preview-samples.ts'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import { naughtyRelease } from '../given/naughty-release.ts'
@@ -22,7 +22,7 @@ const htmlOf = async (letter: PreparedLetter) => {
     date: 'Tue, 03 Nov 2026 08:05:30 +0000',
     token: 't'.repeat(64),
   }
-  return (await PostalMime.parse(Buffer.concat(fillLetter(letter, reader)))).html!
+  return (await PostalMime.parse(letterBytes(letter, reader))).html!
 }
 
 describe.skipIf(!hasChromium)('letters in a browser', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { relaxedBody, relaxedField } from '../../shared/dkim/relaxed.ts'
 import { signLetter } from '../../shared/dkim/sign-letter.ts'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import type { PreparedLetter, ReaderSlots, Slot } from '../../shared/letter/letter.ts'
 import { givenIdentity, recordsOf } from '../given/dkim.ts'
 import { verifyByMailauth } from '../rig/dkim-verifiers.ts'
@@ -47,7 +47,7 @@ describe('a letter signed in parts', () => {
 
   async function signed(prepared: PreparedLetter) {
     const signature = await signLetter(identity, prepared, reader, new Date())
-    const wire = Buffer.concat(fillLetter(prepared, reader)).toString()
+    const wire = letterBytes(prepared, reader).toString()
     return { letter: signature.toString() + unstuffed(wire), bodyHash: /bh=([^;]+);/.exec(signature.toString())![1] }
   }
 
@@ -96,7 +96,7 @@ describe('a letter signed in parts', () => {
     const prepared: PreparedLetter = { language: 'nb', subject: '', segments, slots: ['to'] }
     const somebody = { ...reader, to: 'bjørg@readers.example' }
     const signature = await signLetter(identity, prepared, somebody, new Date())
-    const letter = Buffer.concat([signature, ...fillLetter(prepared, somebody)])
+    const letter = Buffer.concat([signature, letterBytes(prepared, somebody)])
     const verified = await verifyByMailauth(letter, recordsOf(identity))
     expect(verified.map(({ result }) => result)).toEqual(['pass', 'pass'])
   })

@@ -3,7 +3,7 @@ import { simpleParser } from 'mailparser'
 import PostalMime from 'postal-mime'
 import { describe, expect, test } from 'vitest'
 import { fullContent, longContent, sampleNewsroom, sampleRelease } from '../../services/cli/letters-preview-samples.ts'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { fillLetter, letterBytes } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { packPrepared, unpackPrepared } from '../../shared/letter/pack.ts'
 import { type Piece, slot } from '../../shared/letter/pieces.ts'
@@ -18,7 +18,7 @@ const reader = {
   date: 'Tue, 03 Nov 2026 08:05:30 +0000',
   token,
 }
-const filled = (letter: PreparedLetter) => Buffer.concat(fillLetter(letter, reader))
+const filled = (letter: PreparedLetter) => letterBytes(letter, reader)
 const prepare = (content: ReleaseContent, kind: 'release' | 'withdrawal' = 'release') =>
   prepareReleaseLetter({
     newsroom: sampleNewsroom,
@@ -185,6 +185,8 @@ describe('quoted-printable', () => {
 })
 
 describe('filling a letter', () => {
+  const joined = (parts: readonly (Buffer | string)[]) => parts.map(String).join('')
+
   test('shares what is the same for all readers and changes none of it', async () => {
     const letter = await prepare(fullContent)
     const before = Buffer.concat(letter.segments)
@@ -192,9 +194,7 @@ describe('filling a letter', () => {
     expect(one.filter((part) => other.includes(part)).reduce((bytes, part) => bytes + part.length, 0)).toBeGreaterThan(
       before.length * 0.9,
     )
-    expect(Buffer.concat(one).toString()).toBe(
-      Buffer.concat(other).toString().replace('kari@example.com', 'ola@example.com'),
-    )
+    expect(joined(one)).toBe(joined(other).replace('kari@example.com', 'ola@example.com'))
     expect(Buffer.concat(letter.segments).equals(before)).toBe(true)
   })
 

@@ -3,7 +3,7 @@ import PostalMime from 'postal-mime'
 import { describe, expect, test } from 'vitest'
 import { fullContent, sampleNewsroom, sampleRelease } from '../../services/cli/letters-preview-samples.ts'
 import { headerText, mailbox, wireAddress } from '../../shared/letter/encoded-words.ts'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import { header } from '../../shared/letter/header-lines.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
@@ -18,7 +18,7 @@ const reader = {
   date: mailDate(new Date('2026-11-03T08:05:30Z')),
   token: 'Ab0_-'.repeat(12).padEnd(64, 'z'),
 }
-const filled = (letter: PreparedLetter) => Buffer.concat(fillLetter(letter, reader))
+const filled = (letter: PreparedLetter) => letterBytes(letter, reader)
 const release = (newsroom: Newsroom = sampleNewsroom, title?: string) => {
   const content = title ? { ...fullContent, languages: { nb: { ...fullContent.languages.nb!, title } } } : fullContent
   return prepareReleaseLetter({ ...where, newsroom, release: sampleRelease('release', content), language: 'nb' })

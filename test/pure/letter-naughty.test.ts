@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import { naughtyRelease } from '../given/naughty-release.ts'
 
@@ -27,14 +27,12 @@ const injections = [
 
 async function holds(naughty: string) {
   const letter = await prepareReleaseLetter(naughtyRelease(naughty))
-  const message = Buffer.concat(
-    fillLetter(letter, {
-      to: 'ola@example.com',
-      messageId: '1@example.com',
-      date: 'Tue, 03 Nov 2026 08:05:30 +0000',
-      token: 't'.repeat(64),
-    }),
-  )
+  const message = letterBytes(letter, {
+    to: 'ola@example.com',
+    messageId: '1@example.com',
+    date: 'Tue, 03 Nov 2026 08:05:30 +0000',
+    token: 't'.repeat(64),
+  })
   const wire = message.toString('latin1')
   const head = wire.slice(0, wire.indexOf('\r\n\r\n'))
   expect(

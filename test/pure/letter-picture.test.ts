@@ -4,7 +4,7 @@ import PostalMime from 'postal-mime'
 import { expect, test } from 'vitest'
 import { sampleNewsroom, sampleRelease } from '../../services/cli/letters-preview-samples.ts'
 import type { Language } from '../../shared/language/language.ts'
-import { fillLetter } from '../../shared/letter/fill.ts'
+import { letterBytes } from '../../shared/letter/fill.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import type { ReleaseContent } from '../../shared/release/release.ts'
 
@@ -22,7 +22,7 @@ async function letterIn(language: Language) {
     mailDomain: 'press.example.com',
   })
   const slots = { to: 'ola@example.com', messageId: '1@example.com', date: 'Tue, 03 Nov 2026 08:05:30 +0000' }
-  return PostalMime.parse(Buffer.concat(fillLetter(letter, { ...slots, token: 't'.repeat(64) })))
+  return PostalMime.parse(letterBytes(letter, { ...slots, token: 't'.repeat(64) }))
 }
 
 test.each([

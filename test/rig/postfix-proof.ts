@@ -22,7 +22,7 @@ export function letterRange(count: number): Outgoing[] {
   })
 }
 
-const bytesOf = (letter: Outgoing) => Buffer.concat(letter.parts).toString().replaceAll('\r\n..', '\r\n.')
+const bytesOf = (letter: Outgoing) => letter.parts.map(String).join('').replaceAll('\r\n..', '\r\n.')
 
 /** Every letter was accepted, and lies in the mailbox once, under the id Postfix answered with, byte for byte. */
 export async function expectEachOnce(postfix: Postfix, letters: readonly Outgoing[], outcomes: readonly Outcome[]) {

@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log/log.ts'
 import type { Outcome, Outgoing } from '../../shared/transport/transport.ts'
 import { type Composed, openSigningTransport } from '../../workers/mailer/signing-transport.ts'
 import { givenIdentity } from '../given/dkim.ts'
+import { scriptedTransport } from '../rig/scripted-transport.ts'
 
 const accepted: Outcome = { kind: 'accepted', reply: { code: 250, enhanced: null, text: 'OK' } }
 const now = () => new Date()
@@ -14,10 +15,7 @@ function openRig(most: number) {
   const atHost: { letter: Outgoing; answer: (outcome: Outcome) => void }[] = []
   const said: { level: string; about: object }[] = []
   const say = (level: string) => (about: object) => void said.push({ level, about })
-  const transport = {
-    send: (letter: Outgoing) => new Promise<Outcome>((answer) => atHost.push({ letter, answer })),
-    close: async () => {},
-  }
+  const transport = scriptedTransport((letter) => new Promise((answer) => atHost.push({ letter, answer })))
   const log = { warn: say('warn'), error: say('error') } as unknown as Log
   return { atHost, said, signing: openSigningTransport({ transport, log, now }, givenIdentity(), most) }
 }
@@ -33,7 +31,7 @@ beforeAll(() => {
   prepared = preparedFrom('presse@havneby.example')
 })
 
-function letterTo(to: string, more: Partial<Composed> = {}): Composed {
+function letterTo(to: string, more: Partial<Composed & Outgoing> = {}): Composed & Outgoing {
   const reader = { to, messageId: 'x', date: 'x', token: 'x' }
   const of = more.prepared ?? prepared
   return {

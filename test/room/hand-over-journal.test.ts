@@ -5,17 +5,16 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
-import type { Outcome } from '../../shared/transport/transport.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { type HandOverJournals, openHandOverJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
-import type { Composed } from '../../workers/mailer/signing-transport.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { scriptedTransport } from '../rig/scripted-transport.ts'
 
 const log = pino({ level: 'silent' })
 let database: TestDatabase
@@ -47,18 +46,14 @@ function hangingHost() {
   let letters = 0
   return {
     taken,
-    transport: {
-      send: (letter: Composed): Promise<Outcome> => {
-        const nth = letters++
-        expect(letter.mayStart()).toBe(true)
-        if (nth < 13) expect(letter.beforeDot?.()).toBe(true)
-        if (nth >= 10) return new Promise(() => {})
-        taken.push(letter.envelope.to)
-        const reply = { code: 250, enhanced: '2.0.0', text: `taken as ${nth}` }
-        return Promise.resolve({ kind: 'accepted', reply })
-      },
-      close: async () => {},
-    },
+    transport: scriptedTransport((letter) => {
+      const nth = letters++
+      if (nth < 13) expect(letter.beforeDot?.()).toBe(true)
+      if (nth >= 10) return new Promise(() => {})
+      taken.push(letter.envelope.to)
+      const reply = { code: 250, enhanced: '2.0.0', text: `taken as ${nth}` }
+      return Promise.resolve({ kind: 'accepted', reply })
+    }),
   }
 }
 

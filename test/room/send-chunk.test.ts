@@ -11,6 +11,7 @@ import { givenReaders } from '../given/readers.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { scriptedTransport } from '../rig/scripted-transport.ts'
 
 let database: TestDatabase
 let inbox: RecordingInbox
@@ -250,7 +251,7 @@ describe('a worker', () => {
     // The first worker's mail host never answers: what it claims stays claimed, as when it is killed.
     const dying = openEngine(database.pool, inbox.url, {
       chunkSize: 40,
-      transport: { send: () => new Promise(() => {}), close: async () => {} },
+      transport: scriptedTransport(() => new Promise(() => {})),
     })
     await cutAudience(dying.fanOut, mailingId)
     const chunks = dying.woken.map(({ payload }) => (payload as { chunk: number }).chunk)

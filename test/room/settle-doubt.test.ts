@@ -12,6 +12,7 @@ import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { asForm, type Desk, here, openDesk } from '../rig/ops-desk.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { scriptedTransport } from '../rig/scripted-transport.ts'
 
 let database: TestDatabase
 let inbox: RecordingInbox
@@ -37,15 +38,12 @@ beforeEach(async () => {
   const hangingUp = openEngine(database.pool, inbox.url, {
     chunkSize: 10,
     doubt: 'hold',
-    transport: {
-      ...engine.mailer.transport,
-      send: (letter) => {
-        asked += 1
-        return asked > 10
-          ? engine.mailer.transport.send(letter)
-          : Promise.resolve({ kind: 'in-doubt', detail: 'connection lost' })
-      },
-    },
+    transport: scriptedTransport((letter) => {
+      asked += 1
+      return asked > 10
+        ? engine.mailer.transport.send(letter)
+        : Promise.resolve({ kind: 'in-doubt', detail: 'connection lost' })
+    }, engine.mailer.transport.close),
   })
   await hangingUp.send(mailingId)
   return async () => {

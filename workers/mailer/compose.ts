@@ -10,7 +10,7 @@ import type { Composed } from './signing-transport.ts'
 export type ComposeDeps = { readonly links: LinkKeys; readonly mailDomain: string; readonly now: () => Date }
 
 /** Makes one reader's letter and envelope; throws where that cannot be done. */
-export type Compose = (claimed: Claimed) => Pick<Composed, 'envelope' | 'parts' | 'prepared' | 'reader'>
+export type Compose = (claimed: Claimed) => Composed
 
 /**
  * What a window's letters have in common is worked out once. The code names the delivery in the envelope and in the

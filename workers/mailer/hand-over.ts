@@ -1,7 +1,7 @@
 import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
-import type { Envelope, Outcome } from '../../shared/transport/transport.ts'
-import { type Compose, type ComposeDeps, composeFor } from './compose.ts'
+import type { Outcome } from '../../shared/transport/transport.ts'
+import { type ComposeDeps, composeFor } from './compose.ts'
 import type { DomainWatch } from './domain-watch.ts'
 import type { HandOverJournal } from './hand-over-journal.ts'
 import type { HeldLease } from './held-leases.ts'
@@ -48,99 +48,67 @@ export async function handOver(
   window: readonly Claimed[],
   beginBefore: number,
 ): Promise<HandedOver> {
+  const { circuit, transport, watch } = deps
+  const { chunk, lease, journal } = turn
   const started = performance.now()
-  const mayStart = () => performance.now() < beginBefore && !deps.stopping() && deps.circuit.rest() === 0
-  const compose = composeFor(deps, letters, turn.chunk.mailingId)
-  let batch: Recorded[] = []
+  const compose = composeFor(deps, letters, chunk.mailingId)
+  const begunAt = new Float64Array(window.length)
+  const poison = new Map<number, unknown>()
   const recording: Promise<void>[] = []
-  const tally = { accepted: 0, putBack: 0 }
-  await Promise.all(
-    window.map(async (claimed) => {
-      const { relay, blocked: _, ...verdict } = await attempt(deps, turn, openLetter(turn, compose, mayStart, claimed))
-      const recorded = { subscriptionId: claimed.subscriptionId, ...verdict }
-      turn.journal.outcome(claimed.attempt, recorded)
-      if (relay !== undefined) deps.circuit.tellTrouble(relay)
-      if (!verdict.begun) tally.putBack += 1
-      if (verdict.state === 'sent') {
-        tally.accepted += 1
-        deps.circuit.tellSuccess()
-      }
-      batch.push(recorded)
-      if (batch.length >= recordAtOnce) {
-        recording.push(recordOutcomes(deps, turn.chunk, batch))
-        batch = []
-      }
-    }),
-  )
+  let batch: Recorded[] = []
+  let accepted = 0
+  let putBack = 0
+
+  const mayStart = () => performance.now() < beginBefore && !deps.stopping() && circuit.rest() === 0
+
+  function open(place: number): Composed | null {
+    if (!mayStart()) return null
+    const claimed = window[place]!
+    begunAt[place] = performance.now()
+    try {
+      const letter = compose(claimed)
+      // A process that was frozen may find its chunk in other hands by now, and this letter sent by them.
+      return { ...letter, beforeDot: () => lease.runs() && journal.dot(claimed) }
+    } catch (err) {
+      poison.set(place, err)
+      return null
+    }
+  }
+
+  function settle(place: number, outcome: Outcome): void {
+    const claimed = window[place]!
+    const { relay, blocked, ...verdict } = judge(place, claimed, outcome)
+    const recorded = { subscriptionId: claimed.subscriptionId, ...verdict }
+    journal.outcome(claimed.attempt, recorded)
+    if (outcome.kind === 'accepted' || outcome.kind === 'refused')
+      watch.see({ address: claimed.address, ms: performance.now() - begunAt[place]!, blocked: blocked ?? null })
+    if (relay !== undefined) circuit.tellTrouble(relay)
+    if (!verdict.begun) putBack += 1
+    if (verdict.state === 'sent') {
+      accepted += 1
+      circuit.tellSuccess()
+    }
+    batch.push(recorded)
+    if (batch.length >= recordAtOnce) record()
+  }
+
+  /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
+  function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome): Verdict {
+    if (!poison.has(place))
+      return judgeOutcome(outcome, { attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() })
+    const err = poison.get(place)
+    deps.log.error({ err, mailing: chunk.mailingId, subscription: subscriptionId }, 'a letter could not be made')
+    return judgePoison(err)
+  }
+
+  function record(): void {
+    recording.push(recordOutcomes(deps, chunk, batch))
+    batch = []
+  }
+
+  await transport.sendRow({ length: window.length, mayStart, open, settle })
   const ms = performance.now() - started
-  if (batch.length > 0) recording.push(recordOutcomes(deps, turn.chunk, batch))
+  if (batch.length > 0) record()
   await Promise.all(recording)
-  return { ...tally, ms }
-}
-
-/** A letter on its way: made when its connection is free, so that a window's hundreds do not all exist at once. */
-type OpenLetter = { -readonly [Part in keyof Composed]: Composed[Part] } & {
-  readonly claimed: Claimed
-  begunAt: number
-  /** Why it could not be made. */
-  poison: unknown
-}
-
-function openLetter(turn: Turn, compose: Compose, mayStart: () => boolean, claimed: Claimed): OpenLetter {
-  const letter: OpenLetter = {
-    ...unmade,
-    claimed,
-    begunAt: 0,
-    poison: undefined,
-    mayStart: () => {
-      if (letter.poison !== undefined || !mayStart()) return false
-      letter.begunAt = performance.now()
-      if (letter.envelope !== nobody) return true
-      try {
-        const { envelope, parts, prepared, reader } = compose(claimed)
-        letter.envelope = envelope
-        letter.parts = parts
-        letter.prepared = prepared
-        letter.reader = reader
-        return true
-      } catch (err) {
-        letter.poison = err
-        return false
-      }
-    },
-    // A process that was frozen may find its chunk in other hands, and this letter sent by them.
-    beforeDot: () => turn.lease.runs() && turn.journal.dot(claimed),
-  }
-  return letter
-}
-
-const nobody: Envelope = { from: '', to: '' }
-const unmade = {
-  envelope: nobody,
-  parts: [],
-  prepared: { language: 'en', subject: '', segments: [], slots: [] },
-  reader: { to: '', messageId: '', date: '', token: '' },
-} satisfies Partial<Composed>
-
-/** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
-async function attempt(deps: HandOverDeps, turn: Turn, letter: OpenLetter): Promise<Verdict> {
-  const { claimed } = letter
-  const outcome: Outcome = await deps.transport.send(letter)
-  if (letter.poison !== undefined) {
-    const { mailingId } = turn.chunk
-    deps.log.error(
-      { err: letter.poison, mailing: mailingId, subscription: claimed.subscriptionId },
-      'a letter could not be made',
-    )
-    return judgePoison(letter.poison)
-  }
-  const given = { attempt: claimed.attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() }
-  const verdict = judgeOutcome(outcome, given)
-  if (outcome.kind === 'accepted' || outcome.kind === 'refused')
-    deps.watch.see({
-      address: claimed.address,
-      ms: performance.now() - letter.begunAt,
-      blocked: verdict.blocked ?? null,
-    })
-  return verdict
+  return { accepted, putBack, ms }
 }

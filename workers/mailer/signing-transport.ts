@@ -4,13 +4,20 @@ import { signLetter } from '../../shared/dkim/sign-letter.ts'
 import { planOf } from '../../shared/dkim/signing-plan.ts'
 import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
-import type { Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
+import type { Letter, LetterRow, Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
 
 /** A letter that can still be signed: its bytes, and what they were filled from. */
-export type Composed = Outgoing & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
+export type Composed = Letter & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
+
+/** Such letters in a row. `mayStart` holds for all of them: one that has been signed meanwhile is asked again. */
+export type ComposedRow = Omit<LetterRow, 'open'> & { open(place: number): Composed | null; mayStart(): boolean }
 
 /** What the mailer sends by; a plain transport will do where letters are not signed. */
-export type LetterTransport = { send(letter: Composed): Promise<Outcome>; close(): Promise<void> }
+export type LetterTransport = {
+  send(letter: Composed & Outgoing): Promise<Outcome>
+  sendRow(row: ComposedRow): Promise<void>
+  close(): Promise<void>
+}
 
 type Deps = { readonly transport: Transport; readonly log: Log; readonly now: () => Date }
 
@@ -33,30 +40,36 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
       )
   }
 
-  async function sendInTurn(letter: Composed): Promise<Outcome> {
-    if (!letter.mayStart()) return { kind: 'not-started' }
-    const { prepared, reader, envelope, parts, mayStart, beforeDot } = letter
-    checkSender(planOf(prepared))
-    const signature = await signLetter(identity, prepared, reader, deps.now())
-    return deps.transport.send({ envelope, parts: [signature, ...parts], mayStart, ...(beforeDot && { beforeDot }) })
+  /** `open`: makes the letter when its turn has come, if it may start then. */
+  async function sendInTurn(open: () => Composed | null, mayStart: () => boolean): Promise<Outcome> {
+    await turns.take()
+    try {
+      const letter = open()
+      if (letter === null) return notStarted
+      const { prepared, reader, parts } = letter
+      checkSender(planOf(prepared))
+      const signature = await signLetter(identity, prepared, reader, deps.now())
+      return await deps.transport.send({ ...letter, parts: [signature, ...parts], mayStart })
+    } catch (err) {
+      // Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away.
+      deps.log.error({ err }, 'a letter could not be signed')
+      return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
+    } finally {
+      turns.giveBack()
+    }
   }
 
   return {
-    async send(letter) {
-      await turns.take()
-      try {
-        return await sendInTurn(letter)
-      } catch (err) {
-        // Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away.
-        deps.log.error({ err }, 'a letter could not be signed')
-        return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
-      } finally {
-        turns.giveBack()
-      }
+    send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart),
+    async sendRow({ length, open, mayStart, settle }) {
+      const sendPlace = async (place: number) => settle(place, await sendInTurn(() => open(place), mayStart))
+      await Promise.all(Array.from({ length }, (_, place) => sendPlace(place)))
     },
     close: deps.transport.close,
   }
 }
+
+const notStarted: Outcome = { kind: 'not-started' }
 
 /** How many letters to have under way for so many connections: two on each, and enough being signed to feed them. */
 export const underWay = (connections: number) => 2 * connections + 32
