@@ -84,11 +84,11 @@ export const mutations = {
     sentence: 'A letter is recorded as sent before it is handed over.',
     patches: [
       {
-        file: 'workers/mailer/send-chunk.js',
+        file: 'workers/mailer/hand-over.js',
         within: 'handOver',
-        find: 'const tally = { accepted: 0, putBack: 0 };',
-        put: `const tally = { accepted: 0, putBack: 0 };
-    await record(deps, chunk, window.map(({ subscriptionId }) => ({ subscriptionId, state: 'sent', wait: null, reply: null, trouble: null, begun: true })));`,
+        find: 'let putBack = 0;',
+        put: `let putBack = 0;
+    await recordOutcomes(deps, chunk, window.map(({ subscriptionId }) => ({ subscriptionId, state: 'sent', wait: null, reply: null, trouble: null, begun: true })));`,
       },
     ],
     faults: ['worker-kill'],
@@ -129,33 +129,60 @@ create table attempts (`,
     red: ['excess', 'lost'],
   },
   'forget-doubt': {
-    sentence: 'Letters that a vanished process had claimed are sent again without being counted as in doubt.',
+    sentence: 'Letters that a vanished process may have handed over are sent again without being counted as in doubt.',
     patches: [
       {
-        file: attempts,
-        within: 'doubtAbandoned',
-        find: 'set doubted = c.doubted + (select count(*) from moved)',
-        put: 'set doubted = c.doubted',
+        file: 'workers/mailer/judge-outcome.js',
+        within: 'judgeAbandoned',
+        find: 'reply: null, trouble, begun: true',
+        put: 'reply: null, trouble: null, begun: true',
       },
-      { file: attempts, within: 'doubtAbandoned', find: 'from moved\n', put: 'from moved where false\n' },
     ],
     faults: ['worker-kill'],
-    kills: 10,
+    kills: 20,
     red: ['excess'],
   },
   'presume-sent': {
     sentence: 'Letters that a vanished process had claimed are taken to have been sent.',
     patches: [
       {
-        file: attempts,
-        within: 'doubtAbandoned',
-        find: `set state = case when $4 = 'hold' then 'in_doubt' else 'due' end`,
-        put: `set state = case when $4 = 'hold' then 'in_doubt' else 'sent' end`,
+        file: 'workers/mailer/judge-outcome.js',
+        within: 'judgeAbandoned',
+        find: `state: doubt === 'hold' ? 'in_doubt' : 'due'`,
+        put: `state: 'sent'`,
+      },
+      {
+        file: 'workers/mailer/record-outcomes.js',
+        within: 'tellingsOf',
+        find: `(journal(letter) ?? 'unbegun')`,
+        put: `(journal(letter) ?? 'dot')`,
       },
     ],
     faults: ['worker-kill'],
     kills: 10,
     red: ['lost'],
+  },
+  'no-dot': {
+    sentence: 'A letter leaves without a line in the journal, so that after a kill it is taken to be unsent.',
+    patches: [
+      { file: 'workers/mailer/hand-over.js', find: 'lease.runs() && journal.dot(claimed)', put: 'lease.runs()' },
+    ],
+    faults: ['worker-kill'],
+    kills: 20,
+    red: ['excess'],
+  },
+  'no-thaw': {
+    sentence: 'A process that was frozen past its lease goes on where it was.',
+    patches: [
+      {
+        file: 'workers/mailer/hand-over.js',
+        find: 'lease.runs() && journal.dot(claimed)',
+        put: 'journal.dot(claimed)',
+      },
+    ],
+    faults: ['worker-hang'],
+    kills: 100,
+    red: ['excess'],
   },
   'no-reconcile': {
     sentence: 'Nobody looks for work that the queue has forgotten.',
