@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { type Settlement, settleDoubts } from '../../shared/delivery/settle-doubt.sql.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
-import { type MailingState, mailingStates } from '../../shared/mailing/mailing.ts'
+import { type MailingKind, type MailingState, mailingKinds, mailingStates } from '../../shared/mailing/mailing.ts'
 import { findMailingProgress, listMailings, type MailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
 import type { Db } from '../../shared/postgres/pool.ts'
 import { chooseNewsroom } from './choose-newsroom.ts'
@@ -25,6 +25,7 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
     .addOption(
       new Option('--state <state>', 'only those in this state').choices([...Object.keys(mailingStates), 'live']),
     )
+    .addOption(new Option('--kind <kind>', 'only those of this kind').choices(mailingKinds))
     .option('--limit <n>', 'how many', '20')
     .option('--json', 'answer in JSON')
     .addHelpText('after', listExamples)
@@ -75,11 +76,13 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
 }
 
 const listExamples = `
-“live” is every state in which something is still to come.
+“live” is every state in which something is still to come. A newsroom's digests of one day are as many mailings as there
+are different ones among its readers.
 
 Examples:
   pressebud mailing list --state live
   pressebud mailing list --newsroom havna --limit 5 --json
+  pressebud mailing list --kind digest
 `
 const cancelExamples = `
 To stop for a while only, pause. What has left has left; the release stays on the newsroom's page.
@@ -95,7 +98,7 @@ have looked into the mail host's log:
 Neither can be undone. All letters of the mailing that are in doubt are settled alike.
 `
 
-type ListOptions = Json & { newsroom?: string; state?: MailingState | 'live'; limit: string }
+type ListOptions = Json & { newsroom?: string; state?: MailingState | 'live'; kind?: MailingKind; limit: string }
 
 async function list({ terminal, surroundings }: CliDeps, options: ListOptions): Promise<void> {
   const limit = Number(options.limit)
@@ -104,7 +107,8 @@ async function list({ terminal, surroundings }: CliDeps, options: ListOptions): 
   const newsroom = options.newsroom === undefined ? null : (await chooseNewsroom(db, options.newsroom)).slug
   const live = ['embargoed', 'accepted', 'cutting', 'sending']
   const states = options.state === undefined ? null : options.state === 'live' ? live : [options.state]
-  const mailings = await listMailings(db, { newsroom, states, paused: null, before: null, limit })
+  const kind = options.kind ?? null
+  const mailings = await listMailings(db, { newsroom, states, kind, paused: null, before: null, limit })
   if (options.json) return terminal.out(asJson(mailings))
   terminal.out(tellMailings(terminal.paint, mailings))
 }

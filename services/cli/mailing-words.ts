@@ -23,10 +23,7 @@ export function tellMailing(paint: Paint, mailing: MailingProgress): string {
   const facts = factsOf(paint, [
     ['Mailing', `${mailing.id}: ${titleOf(mailing)}`],
     ['Newsroom', `${mailing.newsroomName} (${mailing.newsroomSlug})`],
-    [
-      'Kind',
-      mailing.kind + (mailing.revision !== null && mailing.revision > 1 ? `, revision ${mailing.revision}` : ''),
-    ],
+    ['Kind', kindOf(mailing)],
     ['State', `${standing(mailing)}: ${mailingStates[mailing.state]}`],
     ['Accepted', minuteOf(mailing.acceptedAt)],
     ['Due', minuteOf(mailing.dueAt)],
@@ -48,7 +45,17 @@ export function tellMailing(paint: Paint, mailing: MailingProgress): string {
   return `${facts}\n${count(totals.inDoubt, 'letter waits', 'letters wait')} for you to settle: pressebud mailing settle --help\n`
 }
 
-const titleOf = ({ title, kind }: MailingProgress) => title?.trim() || (kind === 'digest' ? 'Digest' : '(no title)')
+const titleOf = ({ title, digest }: MailingProgress) => {
+  const words = title?.trim()
+  if (digest === null) return words || '(no title)'
+  return words ? `Digest: ${words}` : `Digest of ${count(digest.releases, 'release', 'releases')}`
+}
+
+function kindOf({ kind, revision, digest }: MailingProgress): string {
+  if (digest === null) return revision !== null && revision > 1 ? `${kind}, revision ${revision}` : kind
+  // One that makes up for a digest a revision has replaced goes to readers of either frequency.
+  return `${digest.frequency ?? 'renewed'} ${kind}, ${count(digest.releases, 'release', 'releases')}`
+}
 
 const over = ['done', 'cancelled', 'superseded']
 const standing = ({ state, paused }: MailingProgress) => (paused && !over.includes(state) ? `${state}, paused` : state)

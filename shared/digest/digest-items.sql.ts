@@ -41,3 +41,20 @@ export async function listItems(db: Db, mailing: MailingId): Promise<DigestItem[
   )
   return rows
 }
+
+/** The same with each release's title in the newsroom's own language, or in the first there is. */
+export async function listItemTitles(db: Db, mailing: MailingId): Promise<(DigestItem & { title: string | null })[]> {
+  const { rows } = await db.query<DigestItem & { title: string | null }>(
+    `select i.release_id as "releaseId", i.revision, i.telling,
+            coalesce(v.content -> 'languages' -> n.default_language ->> 'title',
+                     (select text ->> 'title' from jsonb_each(v.content -> 'languages') as t(language, text) limit 1)) as title
+       from digest_items i
+       join revisions v on v.release_id = i.release_id and v.revision = i.revision
+       join releases r on r.id = i.release_id
+       join newsrooms n on n.id = r.newsroom_id
+      where i.mailing_id = $1
+      order by i.place`,
+    [mailing],
+  )
+  return rows
+}

@@ -31,8 +31,10 @@ export type MailingProgress = {
   readonly newsroomSlug: string
   readonly newsroomName: string
   readonly revision: number | null
-  /** From the revision mailed, in the newsroom's own language where it has it; a digest has none. */
+  /** From the revision mailed, in the newsroom's own language where it has it; of a digest, its subject once prepared. */
   readonly title: string | null
+  /** What a digest gathers, and for whom; null for all other mailings. */
+  readonly digest: { readonly releases: number; readonly frequency: 'daily' | 'weekly' | null } | null
   readonly acceptedAt: Date
   readonly dueAt: Date
   readonly startedAt: Date | null
@@ -44,6 +46,7 @@ export type MailingFilter = {
   readonly newsroom: string | null
   readonly states: readonly string[] | null
   readonly paused: boolean | null
+  readonly kind: MailingKind | null
   /** Only mailings older than this one: the cursor. */
   readonly before: string | null
   readonly limit: number
@@ -51,14 +54,14 @@ export type MailingFilter = {
 
 /** Mailings of all newsrooms, newest first. */
 export async function listMailings(db: Db, filter: MailingFilter): Promise<MailingProgress[]> {
-  const { newsroom, states, paused, before, limit } = filter
-  const { rows } = await db.query<MailingRow>(statement, [newsroom, states, paused, before, limit, null])
+  const { newsroom, states, paused, kind, before, limit } = filter
+  const { rows } = await db.query<MailingRow>(statement, [newsroom, states, paused, before, limit, null, kind])
   return rows.map(progressOf)
 }
 
 /** The mailings by these numbers, newest first; a number without one is passed over. */
 export async function listMailingsById(db: Db, ids: readonly string[]): Promise<MailingProgress[]> {
-  const { rows } = await db.query<MailingRow>(statement, [null, null, null, null, ids.length, ids])
+  const { rows } = await db.query<MailingRow>(statement, [null, null, null, null, ids.length, ids, null])
   return rows.map(progressOf)
 }
 
@@ -73,8 +76,11 @@ const statement = `
   select m.id::text, m.kind, m.state, m.paused, n.slug, n.name, m.revision, m.accepted_at, m.due_at, m.started_at,
          m.done_at,
          coalesce(v.content -> 'languages' -> n.default_language ->> 'title',
-                  (select text ->> 'title' from jsonb_each(v.content -> 'languages') as t(language, text) limit 1)) as title,
-         c.*
+                  (select text ->> 'title' from jsonb_each(v.content -> 'languages') as t(language, text) limit 1),
+                  (select subject from renderings r where r.mailing_id = m.id and m.kind = 'digest'
+                    order by language <> n.default_language limit 1)) as title,
+         case when m.kind = 'digest' then (select count(*) from digest_items i where i.mailing_id = m.id)::float8 end as releases,
+         k.frequency, c.*
     from (
       select *
         from mailings
@@ -83,11 +89,14 @@ const statement = `
          and ($3::boolean is null or paused = $3)
          and ($4::bigint is null or id < $4)
          and ($6::bigint[] is null or id = any($6))
+         and ($7::text is null or kind = $7)
        order by id desc
        limit $5
     ) as m
     join newsrooms n on n.id = m.newsroom_id
     left join revisions v on v.release_id = m.release_id and v.revision = m.revision
+    left join digests g on g.mailing_id = m.id
+    left join digest_cuts k on k.id = g.cut_id
    cross join lateral (
      select coalesce(sum(case when state = 'done' then outcomes else greatest(size, outcomes) end), 0)::float8 as readers,
             coalesce(sum(sent), 0)::float8 as sent, coalesce(sum(deferred), 0)::float8 as deferred,
@@ -114,6 +123,8 @@ type MailingRow = {
   started_at: Date | null
   done_at: Date | null
   title: string | null
+  releases: number | null
+  frequency: 'daily' | 'weekly' | null
   readers: number
   sent: number
   deferred: number
@@ -137,6 +148,7 @@ const progressOf = (row: MailingRow): MailingProgress => ({
   newsroomName: row.name,
   revision: row.revision,
   title: row.title,
+  digest: row.releases === null ? null : { releases: row.releases, frequency: row.frequency },
   acceptedAt: row.accepted_at,
   dueAt: row.due_at,
   startedAt: row.started_at,

@@ -12,7 +12,7 @@ import type { Scene } from './scene.ts'
 /** What was published before this story began is sent first, so that no letter of it is taken for one of ours. */
 export async function earlierMailingsDone({ stage, newsroom }: Scene): Promise<void> {
   const states = ['accepted', 'cutting', 'sending']
-  const live = { newsroom: newsroom.slug, states, paused: false, before: null, limit: 1 }
+  const live = { newsroom: newsroom.slug, states, kind: null, paused: false, before: null, limit: 1 }
   const db = stage.surroundings.database()
   await until('Mailings from before the demo are not done', async () => (await listMailings(db, live)).length === 0)
 }

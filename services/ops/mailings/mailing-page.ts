@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import type { Telling } from '../../../shared/digest/digest.ts'
+import { listItemTitles } from '../../../shared/digest/digest-items.sql.ts'
 import { languageNames } from '../../../shared/language/language.ts'
 import { listAttempts, listChunks, listDoubts, listRenderings } from '../../../shared/mailing/mailing-details.sql.ts'
 import {
@@ -50,11 +52,12 @@ export type Said = { readonly text: string; readonly wrong: boolean }
 export async function showMailing(deps: PageDeps, mailing: MailingProgress, said: Said | null): Promise<string> {
   const { pool } = deps
   const now = deps.now()
-  const [chunks, attempts, doubts, renderings] = await Promise.all([
+  const [chunks, attempts, doubts, renderings, items] = await Promise.all([
     listChunks(pool, mailing.id, mostChunks),
     listAttempts(pool, mailing.id, mostAttempts),
     mailing.totals.inDoubt > 0 ? listDoubts(pool, mailing.id, mostDoubts) : [],
     listRenderings(pool, mailing.id),
+    mailing.digest === null ? [] : listItemTitles(pool, mailing.id),
   ])
   const view = viewMailing(mailing, now)
   return renderPage('mailing', {
@@ -79,11 +82,22 @@ export async function showMailing(deps: PageDeps, mailing: MailingProgress, said
       who: maskAddress(doubt.address),
       reply: maskAddresses(doubt.detail ?? ''),
     })),
+    items: items.map((item) => ({
+      ...item,
+      title: item.title?.trim() || '(no title)',
+      words: tellingWords[item.telling],
+    })),
     renderings: renderings.map((rendering) => ({
       ...rendering,
       name: languageNames[rendering.language as keyof typeof languageNames] ?? rendering.language,
     })),
   })
+}
+
+const tellingWords: Record<Telling, string> = {
+  new: 'Told for the first time.',
+  amended: 'Told for the first time, and marked: its text was corrected before.',
+  correction: 'Told as a correction: these readers have an earlier text.',
 }
 
 export async function findOrRefuse(deps: Pick<OpsDeps, 'pool'>, id: string): Promise<MailingProgress> {

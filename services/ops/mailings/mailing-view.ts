@@ -30,7 +30,7 @@ export function viewMailing(mailing: MailingProgress, now: Date): MailingView {
   return {
     mailing,
     title: titleOf(mailing),
-    kind: kindOf(mailing.kind),
+    kind: kindOf(mailing),
     state: mailing.paused && isLive(mailing.state) ? pausedWords : stateWords(mailing.state),
     live: isLive(mailing.state),
     bar: barOf(mailing),
@@ -61,10 +61,10 @@ export const liveFigures = (view: MailingView): LiveFigures => ({
   settled: settledOf(view.mailing.totals),
 })
 
-const titleOf = ({ title, kind }: MailingProgress) => {
+const titleOf = ({ title, digest }: MailingProgress) => {
   const words = title?.trim()
   if (words) return words
-  return kind === 'digest' ? 'Digest' : '(no title)'
+  return digest === null ? '(no title)' : `Digest of ${plural(digest.releases, 'release', 'releases')}`
 }
 
 const settledOf = (totals: Totals) =>

@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
+import { mailingKinds } from '../../../shared/mailing/mailing.ts'
 import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
 import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
 import { judgeMachine } from '../machine/judge-machine.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
-import { figureWords, isLive, pausedWords, stateNames, stateWords } from '../pages/words.ts'
+import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords } from '../pages/words.ts'
 
 import { viewMailing } from './mailing-view.ts'
 
@@ -27,8 +28,8 @@ export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 
     const now = deps.now()
     const mailings = found.slice(0, pageSize)
     const last = found.length > pageSize ? mailings.at(-1) : undefined
-    const { newsroom, state } = choicesOf(request.query)
-    const keep = { ...(newsroom ? { newsroom } : {}), ...(state ? { state } : {}) }
+    const { newsroom, kind, state } = choicesOf(request.query)
+    const keep = { ...(newsroom ? { newsroom } : {}), ...(kind ? { kind } : {}), ...(state ? { state } : {}) }
     reply.type('text/html; charset=utf-8')
     return renderPage('mailings', {
       title: 'Mailings',
@@ -36,9 +37,11 @@ export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 
       mailings: mailings.map((mailing) => viewMailing(mailing, now)),
       newsrooms,
       newsroom,
+      kind,
+      kinds: [{ value: '', label: 'Any kind' }, ...kindChoices],
       state,
       states: stateChoices,
-      filtered: newsroom !== '' || state !== '',
+      filtered: newsroom !== '' || kind !== null || state !== '',
       findings: judgeMachine(figures, now).filter((finding) => finding.wrong),
       figureWords,
       stateWords: stateNames.map(stateWords),
@@ -61,16 +64,18 @@ const stateChoices = [
 
 const choicesOf = (query: Query) => ({
   newsroom: typeof query.newsroom === 'string' && slug.test(query.newsroom) ? query.newsroom : '',
+  kind: mailingKinds.find((kind) => kind === query.kind) ?? null,
   state: stateChoices.find(({ value }) => value === query.state)?.value ?? '',
 })
 
 function readFilter(query: Query): Omit<MailingFilter, 'limit'> {
-  const { newsroom, state } = choicesOf(query)
+  const { newsroom, kind, state } = choicesOf(query)
   const live = state === 'live' || state === 'paused' ? stateNames.filter(isLive) : null
   return {
     newsroom: newsroom === '' ? null : newsroom,
     states: live ?? (state === '' ? null : [state]),
     paused: state === 'paused' ? true : null,
+    kind,
     before: typeof query.before === 'string' && /^\d{1,18}$/.test(query.before) ? query.before : null,
   }
 }

@@ -1,5 +1,5 @@
-import { type MailingState, mailingStates } from '../../../shared/mailing/mailing.ts'
-import type { Totals } from '../../../shared/mailing/mailing-progress.sql.ts'
+import { type MailingKind, type MailingState, mailingStates } from '../../../shared/mailing/mailing.ts'
+import type { MailingProgress, Totals } from '../../../shared/mailing/mailing-progress.sql.ts'
 
 /** Every state and figure in the glossary's word for it, with one line on what it means to whoever is on watch. */
 
@@ -84,13 +84,19 @@ const phaseWords: Record<string, string> = {
 
 export const phaseOf = (phase: string | null) => (phase === null ? '' : (phaseWords[phase] ?? phase))
 
-const kindWords: Record<string, string> = {
+const kindWords: Record<MailingKind, string> = {
   release: 'Release',
   correction: 'Correction',
   withdrawal: 'Withdrawal',
   digest: 'Digest',
 }
+export const kindChoices = Object.entries(kindWords).map(([value, label]) => ({ value, label: `${label}s` }))
 
-export const kindOf = (kind: string) => kindWords[kind] ?? capital(kind)
+export function kindOf({ kind, digest }: Pick<MailingProgress, 'kind' | 'digest'>): string {
+  if (digest === null) return kindWords[kind]
+  // One that makes up for a digest a revision has replaced goes to readers of either frequency.
+  const words = digest.frequency === null ? 'Renewed digest' : `${capital(digest.frequency)} digest`
+  return `${words} of ${digest.releases === 1 ? '1 release' : `${digest.releases} releases`}`
+}
 
 const capital = (text: string) => text.slice(0, 1).toUpperCase() + text.slice(1)
