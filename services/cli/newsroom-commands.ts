@@ -6,9 +6,10 @@ import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
 import { Mistake } from './mistake.ts'
 import { type NewsroomOptions, newsroomFrom } from './newsroom-draft.ts'
+import { addSnippetCommand } from './snippet-command.ts'
 import { asJson, count, factsOf, tableOf } from './terminal.ts'
 
-/** `newsroom create`, `list`, `show`. */
+/** `newsroom create`, `list`, `show`, `snippet`. */
 export function addNewsroomCommands(program: Command, deps: CliDeps): void {
   const newsroom = program.command('newsroom').description('publishers: their words, looks and sender identity')
 
@@ -48,6 +49,8 @@ export function addNewsroomCommands(program: Command, deps: CliDeps): void {
     .argument('<slug>')
     .option('--json', 'answer in JSON')
     .action((slug: string, options: { json?: true }) => show(deps, slug, options))
+
+  addSnippetCommand(newsroom, deps)
 }
 
 const createExamples = `

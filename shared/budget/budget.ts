@@ -11,6 +11,13 @@ export type Budget = {
   readonly span: number
 }
 
+/** Budgets an operator watches: how full the fullest of each is says whether somebody is at work against the doors. */
+export const watchedBudgets = {
+  ceilings: { newsroom: 'newsroom-ceiling', installation: 'installation-ceiling' },
+  usual: { newsroom: 'newsroom-usual', installation: 'installation-usual' },
+  slowLane: 'slow-lane',
+} as const
+
 /** Something done once, and whose budget it goes on: an address, a network, a newsroom. */
 export type Charge = { readonly budget: Budget; readonly subject: string }
 

@@ -69,7 +69,7 @@ export function formOf(newsroom: Newsroom, language: Language, publicUrl: string
   lines.push(
     field('frequency', words('frequency'), select('frequency', often)),
     // A stranger's style may not know ours, so what people must not see is kept from them without any.
-    `<p hidden><label>${escaped(pages('follow.empty'))} <input name="comment" autocomplete="off" tabindex="-1"></label></p>`,
+    `<p hidden><label>${escaped(pages('follow.empty'))} <input type="text" name="comment" autocomplete="off" tabindex="-1"></label></p>`,
     `<p part="actions"><button part="button" type="submit">${escaped(pages('follow.button'))}</button></p>`,
     `<p part="consent" id="${id('consent')}">${escaped(pages('follow.consent', { publisher: newsroom.legalName }))}</p>`,
     '</form>',

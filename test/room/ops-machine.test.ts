@@ -7,6 +7,8 @@ import { createPostgresBackend, Queue, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BoardQueue } from '../../services/ops/app.ts'
+import { spend } from '../../shared/budget/budget.sql.ts'
+import { watchedBudgets } from '../../shared/budget/budget.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Desk, deskPassword, here, openDesk } from '../rig/ops-desk.ts'
 import { givenChunk, givenMailing, givenNewsroom } from '../rig/ops-given.ts'
@@ -53,6 +55,20 @@ afterAll(() => postgres?.close())
 const basic = (password: string) => `Basic ${Buffer.from(`prometheus:${password}`).toString('base64')}`
 
 describe('the metrics', () => {
+  test('tell how near sign-ups are to their ceiling, before they reach it', async () => {
+    const desk = await openDesk(postgres.pool)
+    const used = async () => {
+      const answer = await desk.app.inject({ url: '/metrics', headers: { authorization: basic(deskPassword) } })
+      return /^pressebud_sign_up_ceiling_used\{ceiling="newsroom"\} (\S+)$/m.exec(answer.body)?.[1]
+    }
+    expect(await used()).toBe('0')
+    const budget = { name: watchedBudgets.ceilings.newsroom, quota: 4, span: 3_600 }
+    for (let time = 0; time < 3; time++)
+      await spend(postgres.pool, Buffer.alloc(32), [{ budget, subject: 'x' }], new Date())
+    expect(Number(await used())).toBeCloseTo(0.75, 1)
+    await desk.app.close()
+  })
+
   test('tell what waits, to a scraper that shows the password', async () => {
     const desk = await openDesk(postgres.pool)
     const { statusCode, body } = await desk.app.inject({

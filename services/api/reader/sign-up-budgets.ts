@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { shortOf, spend } from '../../../shared/budget/budget.sql.ts'
-import type { Budget, Charge, Shortage } from '../../../shared/budget/budget.ts'
+import { type Budget, type Charge, type Shortage, watchedBudgets } from '../../../shared/budget/budget.ts'
 import { networksOf } from '../../../shared/budget/network.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
@@ -18,13 +18,17 @@ const budgetsOf = ({ signUpsPerHour, signUpCeilings: { newsroom, installation } 
   network: { name: 'sign-up', quota: signUpsPerHour, span: hour },
   // A range rented by one sender is refused as a whole, though later: schools and offices share one too.
   wideNetwork: { name: 'sign-up-wide', quota: signUpsPerHour * 10, span: hour },
-  newsroom: { name: 'newsroom-ceiling', quota: newsroom, span: hour },
-  installation: { name: 'installation-ceiling', quota: installation, span: hour },
+  newsroom: { name: watchedBudgets.ceilings.newsroom, quota: newsroom, span: hour },
+  installation: { name: watchedBudgets.ceilings.installation, quota: installation, span: hour },
   // A tenth of either ceiling passes without question; beyond it a sign-up is unusual and brings a proof of work.
-  usual: { name: 'newsroom-usual', quota: Math.max(1, Math.floor(newsroom / 10)), span: hour },
-  usualAltogether: { name: 'installation-usual', quota: Math.max(1, Math.floor(installation / 10)), span: hour },
+  usual: { name: watchedBudgets.usual.newsroom, quota: Math.max(1, Math.floor(newsroom / 10)), span: hour },
+  usualAltogether: {
+    name: watchedBudgets.usual.installation,
+    quota: Math.max(1, Math.floor(installation / 10)),
+    span: hour,
+  },
   // Where no proof can be made, letters leave one every half minute and never more than an hour later.
-  slowLane: { name: 'slow-lane', quota: 120, span: hour },
+  slowLane: { name: watchedBudgets.slowLane, quota: 120, span: hour },
 })
 
 /** How a visitor comes to the door: with a proof of work, with a link of ours, content to wait, or with nothing. */
@@ -50,7 +54,7 @@ export async function admit(
 ): Promise<Admission> {
   const budgets = budgetsOf(deps)
   const net = networksOf(ip)
-  const ceilings = [
+  const ceilings: Charge[] = [
     { budget: budgets.newsroom, subject: newsroom.id },
     { budget: budgets.installation, subject: '' },
   ]

@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { spentShares } from '../../../shared/budget/budget.sql.ts'
+import { watchedBudgets } from '../../../shared/budget/budget.ts'
 import {
   countMailingsByState,
   readMachineFigures,
@@ -61,16 +63,31 @@ const gaugesOf = (register: Registry) => {
     oldestUncut: make('oldest_uncut_mailing_seconds', 'How long the oldest due mailing has waited to be cut whole.'),
     noticesDue: make('notices_due', 'Notices that should have left by now.'),
     oldestNotice: make('oldest_due_notice_seconds', 'How long the oldest overdue notice has waited.'),
+    signUpCeiling: make(
+      'sign_up_ceiling_used',
+      'Share of the ceiling of sign-ups that is used: of the newsroom nearest to its own, and of the installation. 1: new sign-ups are refused.',
+      ['ceiling'],
+    ),
+    signUpUsual: make(
+      'sign_ups_usual_used',
+      'Share of the usual number of sign-ups that is used, likewise. 1: a proof of work is asked for.',
+      ['ceiling'],
+    ),
+    slowLane: make(
+      'sign_up_slow_lane_used',
+      'How full the queue of those without a proof of work is; 1: an hour long.',
+    ),
     deliveries: make('live_deliveries', 'Letters of mailings not over, by what became of them.', ['state']),
   }
 }
 
 async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
   const now = deps.now()
-  const [figures, mailings, deliveries] = await Promise.all([
+  const [figures, mailings, deliveries, spent] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countMailingsByState(deps.pool),
     sumLiveDeliveries(deps.pool),
+    spentShares(deps.pool, budgetNames, now),
   ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
@@ -84,6 +101,17 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   gauge.oldestDue.set(age(figures.oldestDueChunk?.since))
   gauge.stalled.set(age(figures.stalledSince))
   gauge.oldestUncut.set(age(figures.oldestUncutSince))
+  for (const ceiling of ['newsroom', 'installation'] as const) {
+    gauge.signUpCeiling.set({ ceiling }, spent.get(watchedBudgets.ceilings[ceiling]) ?? 0)
+    gauge.signUpUsual.set({ ceiling }, spent.get(watchedBudgets.usual[ceiling]) ?? 0)
+  }
+  gauge.slowLane.set(spent.get(watchedBudgets.slowLane) ?? 0)
   gauge.noticesDue.set(figures.dueNotices)
   gauge.oldestNotice.set(age(figures.oldestNoticeSince))
 }
+
+const budgetNames = [
+  ...Object.values(watchedBudgets.ceilings),
+  ...Object.values(watchedBudgets.usual),
+  watchedBudgets.slowLane,
+]

@@ -37,5 +37,5 @@ for (const place of document.querySelectorAll('.check[data-challenge]')) {
   $altcha.i18n.set(language, { ...$altcha.i18n.get('en'), ...words, waitAlert: words.verifying })
   const widget = widgetFor(place.dataset.challenge, { auto: 'onload', language, name: 'altcha' })
   widget.setAttribute('language', language)
-  place.append(widget)
+  place.replaceChildren(widget)
 }

@@ -13,7 +13,7 @@ input, select, button { font: inherit; color: inherit; }
 [part~="input"], select { width: 100%; min-height: 2.75rem; padding: .5rem .75rem; background: var(--pressebud-field, transparent); border: 1px solid var(--pressebud-edge, currentcolor); border-radius: var(--pressebud-radius, .25rem); }
 option { color: initial; }
 fieldset { display: grid; gap: .25rem; }
-legend { margin-bottom: .25rem; }
+legend { margin-bottom: .25rem; padding: 0; }
 [part~="tick"] { display: flex; gap: .625rem; padding-block: .25rem; font-weight: 400; }
 [type="checkbox"] { flex: none; width: 1.5rem; height: 1.5rem; margin: 0; accent-color: var(--pressebud-accent, auto); }
 button { min-height: 2.75rem; padding: .5rem 1.25rem; border: 1px solid transparent; border-radius: var(--pressebud-radius, .25rem); background: var(--pressebud-accent, #1f4e79); color: var(--pressebud-accent-ink, #fff); font-weight: 600; cursor: pointer; }
@@ -46,6 +46,7 @@ button { min-height: 2.75rem; padding: .5rem 1.25rem; border: 1px solid transpar
       sheet.replaceSync(style)
       root.adoptedStyleSheets = [sheet]
       root.innerHTML = `<div lang="${language}">${form}</div>`
+      this.replaceChildren()
       this.form = root.querySelector('form')
       this.form.noValidate = true
       this.email = root.querySelector('[name=email]')
