@@ -2,8 +2,11 @@ import { createHmac } from 'node:crypto'
 import type { Language } from '../language/language.ts'
 import type { Subscription } from '../subscription/subscription.ts'
 
-export const consentActs = ['requested', 'confirmed', 'disowned', 'ended', 'imported'] as const
+export const consentActs = ['requested', 'confirmed', 'changed', 'disowned', 'ended', 'lapsed', 'imported'] as const
 export type ConsentAct = (typeof consentActs)[number]
+
+/** What an act changed, each by its name with its value before and after. Never an address. */
+export type ConsentDetail = Readonly<Record<string, readonly [before: unknown, after: unknown]>>
 
 /** What a reader agreed to or ended, in which words, through which door: the evidence GDPR article 7 asks for. */
 export type ConsentEntry = {
@@ -19,6 +22,7 @@ export type ConsentEntry = {
   readonly mailingId?: string
   /** What was wished for, as it was agreed to. */
   readonly wishes?: { readonly language: Language; readonly topics: readonly string[]; readonly frequency: string }
+  readonly detail?: ConsentDetail
 }
 
 /** Raised whenever the words beside the button change in any language, so that evidence tells which were shown. */

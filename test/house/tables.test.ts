@@ -22,9 +22,11 @@ const owners: Readonly<Record<string, string>> = {
   digests: 'digest',
   digest_items: 'digest',
   subscribers: 'subscriber',
+  address_changes: 'subscriber',
   subscriptions: 'subscription',
   consent_log: 'consent',
   notices: 'notice',
+  link_requests: 'notice',
   suppressions: 'suppression',
   budgets: 'budget',
 }

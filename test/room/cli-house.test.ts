@@ -18,7 +18,9 @@ beforeAll(async () => {
 afterAll(() => postgres.close())
 beforeEach(async () => {
   await postgres.pool.query(
-    'truncate newsrooms, newsroom_keys, subscribers, subscriptions, consent_log, suppressions restart identity cascade',
+    `alter table consent_log disable trigger consent_log_stands;
+     truncate newsrooms, newsroom_keys, subscribers, subscriptions, consent_log, suppressions restart identity cascade;
+     alter table consent_log enable always trigger consent_log_stands`,
   )
 })
 
