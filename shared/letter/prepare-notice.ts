@@ -5,7 +5,7 @@ import { type NoticeInput, noticeView } from './notice-view.ts'
 import { noticeText } from './plain-text.ts'
 import { renderHtml } from './render-html.ts'
 
-export type { NoticeInput, NoticeLetterKind } from './notice-view.ts'
+export type { NoticeInput } from './notice-view.ts'
 
 /** A notice, prepared like a release letter; its newsroom's other readers may get the same one. */
 export async function prepareNotice(input: NoticeInput): Promise<PreparedLetter> {

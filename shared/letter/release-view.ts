@@ -40,6 +40,8 @@ export type ReleaseView = {
   readonly isShortened: boolean
   /** Words of the link to the web page; `null` for a withdrawal, whose page no longer shows the text. */
   readonly readLabel: string | null
+  /** Words of the link to the reader's preferences. */
+  readonly change: string
   readonly images: readonly PictureView[]
   readonly contacts: readonly ContactView[]
   readonly documents: readonly { readonly url: string; readonly title: string; readonly told: string }[]
@@ -81,6 +83,7 @@ export function releaseView({ newsroom, release, language, publicUrl }: ReleaseL
     bodyHtml: withdrawn ? '' : styleBody(cleanHtml(text.bodyHtml), publisher.looks),
     isShortened: false,
     readLabel: withdrawn ? null : words('read'),
+    change: wordsFor(language, 'choice-letters')('change'),
     images: withdrawn ? [] : content.images.flatMap(pictureView),
     contacts: content.contacts.map(contactView).filter(({ name, phone, email }) => name || phone || email),
     documents: withdrawn

@@ -9,6 +9,12 @@ export function toldMoment(at: Date, zone: string, language: Language): string {
   return `${toldDayAndHour(at, zone, language)} (${zoneName?.value ?? zone})`
 }
 
+/** A day in that zone, as a reader of that language would write it. */
+export function toldDay(at: Date, zone: string, language: Language): string {
+  if (language === 'se') return toldInSami(at, zone).replace(/ dii\. .*$/, '')
+  return new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'long', timeZone: zone }).format(at)
+}
+
 function toldDayAndHour(at: Date, zone: string, language: Language): string {
   if (language === 'se') return toldInSami(at, zone)
   return new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'long', timeStyle: 'short', timeZone: zone }).format(

@@ -6,7 +6,17 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
  * Letters carry `unsubscribe` tokens for years, so keys are never dropped while a letter signed by them may be read:
  * the first key makes, all of them open.
  */
-export const linkPurposes = ['unsubscribe', 'confirm', 'form', 'challenge'] as const
+export const linkPurposes = [
+  'unsubscribe',
+  'confirm',
+  'form',
+  'challenge',
+  'new-address',
+  'old-address',
+  'my-data',
+  'erase',
+] as const
+/** `unsubscribe` opens the page of preferences as well: both links are in the same letters, to the same reader. */
 export type LinkPurpose = (typeof linkPurposes)[number]
 export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly Buffer[]>> }
 

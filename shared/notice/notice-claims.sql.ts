@@ -1,6 +1,8 @@
 import type { Language } from '../language/language.ts'
 import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db } from '../postgres/pool.ts'
+import type { AddressChangeId, AddressChangeState } from '../subscriber/address-change.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId, SubscriptionState } from '../subscription/subscription.ts'
 import type { NoticeId, NoticeKind } from './notice.ts'
 
@@ -14,9 +16,15 @@ export type ClaimedNotice = {
   readonly subscriptionState: SubscriptionState
   readonly requestedAt: Date
   readonly language: Language
+  /** Whom it goes to, and whether that is still who holds the subscription. */
+  readonly subscriberId: SubscriberId
+  readonly isHolder: boolean
   readonly address: string | null
-  /** The address gets no mail at all; a bounce alone does not bar a notice, because a confirmation clears it. */
+  /** The address gets no mail at all. A bounce or an erasure alone bars no notice: a confirmation clears it. */
   readonly barred: boolean
+  /** The change of address it speaks of. */
+  readonly changeId: AddressChangeId | null
+  readonly changeState: AddressChangeState | null
 }
 
 type ClaimedNoticeRow = {
@@ -29,8 +37,12 @@ type ClaimedNoticeRow = {
   subscription_state: SubscriptionState
   requested_at: Date
   language: Language
+  subscriber_id: SubscriberId
+  is_holder: boolean
   address: string | null
   barred: boolean
+  change_id: AddressChangeId | null
+  change_state: AddressChangeState | null
 }
 
 /**
@@ -43,14 +55,17 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
        update notices
           set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + interval '60 seconds'
         where id = $1 and next_at <= now() and state in ('due', 'claimed', 'deferred')
-       returning id, kind, attempt, fence, subscription_id
+       returning id, kind, attempt, fence, subscription_id, subscriber_id, change_id
      )
      select m.id, m.kind, m.attempt, m.fence, m.subscription_id, s.newsroom_id, s.state as subscription_state,
-            s.requested_at, s.language, b.address,
-            exists (select from suppressions x where x.address_hash = b.address_hash and x.reason <> 'bounced') as barred
+            s.requested_at, s.language, b.id as subscriber_id, b.id = s.subscriber_id as is_holder, b.address,
+            exists (select from suppressions x where x.address_hash = b.address_hash
+                                                 and x.reason not in ('bounced', 'erased')) as barred,
+            m.change_id, c.state as change_state
        from mine m
        join subscriptions s on s.id = m.subscription_id
-       join subscribers b on b.id = s.subscriber_id`,
+       join subscribers b on b.id = coalesce(m.subscriber_id, s.subscriber_id)
+       left join address_changes c on c.id = m.change_id`,
     [id],
   )
   const row = rows[0]
@@ -65,8 +80,12 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
         subscriptionState: row.subscription_state,
         requestedAt: row.requested_at,
         language: row.language,
+        subscriberId: row.subscriber_id,
+        isHolder: row.is_holder,
         address: row.address,
         barred: row.barred,
+        changeId: row.change_id,
+        changeState: row.change_state,
       }
     : null
 }

@@ -4,10 +4,24 @@ export type NoticeId = Brand<string, 'NoticeId'>
 
 /**
  * One transactional letter to one reader. `confirmation` asks for the second yes; `already-following` answers a sign-up
- * for what is already followed, so that the page can say the same to everybody and only the mailbox learns more.
+ * for what is already followed, so that the page can say the same to everybody and only the mailbox learns more. The
+ * links are what a page was asked for by address. `new-address` asks the address that is to be written to from now on,
+ * `address-changed` tells the one that was.
  */
-export const noticeKinds = ['confirmation', 'already-following'] as const
+export const noticeKinds = [
+  'confirmation',
+  'already-following',
+  'preferences-link',
+  'leave-link',
+  'my-data-link',
+  'new-address',
+  'address-changed',
+] as const
 export type NoticeKind = (typeof noticeKinds)[number]
+
+/** The kinds anybody can have us send by typing an address. */
+export const linkKinds = ['preferences-link', 'leave-link', 'my-data-link'] as const
+export type LinkKind = (typeof linkKinds)[number]
 
 /** `due` → `claimed` → `sent`, or `deferred` and claimed again, or an end of another kind. */
 export const noticeStates = ['due', 'claimed', 'deferred', 'sent', 'bounced', 'failed', 'suppressed'] as const

@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 
 /** Suppresses the addresses behind these subscriptions: a mail host refused them for good. */
@@ -10,5 +11,25 @@ export async function suppressBounced(db: Db, subscriptions: readonly Subscripti
       where s.id = any($1::bigint[])
      on conflict do nothing`,
     [subscriptions],
+  )
+}
+
+/** Suppresses the address of one subscriber: a mail host refused it for good. */
+export async function suppressBouncedReader(db: Db, subscriber: SubscriberId): Promise<void> {
+  await db.query(
+    `insert into suppressions (address_hash, reason, at)
+     select address_hash, 'bounced', now() from subscribers where id = $1
+     on conflict do nothing`,
+    [subscriber],
+  )
+}
+
+/** All that is left of an address after erasure. A complaint or an operator's word stands before it and stays. */
+export async function suppressErased(db: Db, addressHash: Buffer, now: Date): Promise<void> {
+  await db.query(
+    `insert into suppressions (address_hash, reason, at) values ($1, 'erased', $2)
+     on conflict (address_hash) do update set reason = 'erased', at = excluded.at, detail = null
+       where suppressions.reason in ('bounced', 'erased')`,
+    [addressHash, now],
   )
 }

@@ -14,7 +14,7 @@ const catalogue = (language: Language, room: string): Record<string, string> =>
 const namesIn = (message: string) =>
   [...message.matchAll(/, (?:plural|select),/.test(message) ? /\{(\w+),/g : /\{(\w+)[,}]/g)].map(([, name]) => name)
 
-describe.each(['letters', 'pages', 'digests'] as const)('the words of %s', (room) => {
+describe.each(['letters', 'pages', 'digests', 'choices', 'choice-letters'] as const)('the words of %s', (room) => {
   const written = languages.filter((language) => existsSync(fileOf(language, room)))
 
   test.skipIf(written.length === 0).each(languages)(

@@ -1,14 +1,15 @@
 import { fillLetter } from '../../shared/letter/fill.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
+import { sealExpiring } from '../../shared/links/expiring-link.ts'
 import type { LinkKeys } from '../../shared/links/token.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Log } from '../../shared/log/log.ts'
-import type { NoticeId } from '../../shared/notice/notice.ts'
+import type { NoticeId, NoticeKind } from '../../shared/notice/notice.ts'
 import { type ClaimedNotice, claimNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
 import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
-import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
-import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
+import { endAllOf } from '../../shared/subscription/end-subscriptions.sql.ts'
+import { suppressBouncedReader } from '../../shared/suppression/suppression.sql.ts'
 import { judgeOutcome } from './judge-outcome.ts'
 import type { PreparedNotices } from './prepared-notices.ts'
 import type { RetryCurve } from './retry-curve.ts'
@@ -61,8 +62,9 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
   if (verdict.relay !== undefined)
     deps.log.warn({ notice: id, detail: verdict.relay }, 'the mail host cannot be used; the notice waits')
   if (verdict.state === 'bounced') {
-    await suppressBounced(deps.pool, [notice.subscriptionId])
-    await endBounced(deps.pool, [notice.subscriptionId])
+    // The address it was sent to, which need not be the one the subscription has now.
+    await suppressBouncedReader(deps.pool, notice.subscriberId)
+    await endAllOf(deps.pool, [notice.subscriberId], 'bounced')
   }
   const again = verdict.state === 'due' || verdict.state === 'deferred' || verdict.state === 'in_doubt'
   await recordNotice(deps.pool, notice, {
@@ -76,17 +78,32 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
 
 type Sendable = ClaimedNotice & { readonly address: string }
 
-// A confirmation answered or disowned meanwhile, an address that may get no mail: nothing more to say.
+// Answered, disowned or taken back meanwhile, an address that may get no mail: nothing more to say.
 const isOfUse = (notice: ClaimedNotice): notice is Sendable =>
-  notice.address !== null &&
-  !notice.barred &&
-  notice.subscriptionState === (notice.kind === 'confirmation' ? 'pending' : 'active')
+  notice.address !== null && !notice.barred && stillHolds[notice.kind](notice)
 
-const tokenFor = (deps: NoticeDeps, notice: ClaimedNotice) =>
-  notice.kind === 'confirmation'
-    ? sealToken(
-        deps.links,
-        'confirm',
-        confirmationNumbers({ id: notice.subscriptionId, requestedAt: notice.requestedAt }, deps.now()),
-      )
-    : sealToken(deps.links, 'unsubscribe', [BigInt(notice.subscriptionId), 0n, 0n])
+const stillHolds: Readonly<Record<NoticeKind, (notice: ClaimedNotice) => boolean>> = {
+  confirmation: ({ subscriptionState }) => subscriptionState === 'pending',
+  'already-following': ({ subscriptionState }) => subscriptionState === 'active',
+  'preferences-link': ({ subscriptionState, isHolder }) => subscriptionState === 'active' && isHolder,
+  'leave-link': ({ subscriptionState, isHolder }) => subscriptionState === 'active' && isHolder,
+  'my-data-link': () => true,
+  'new-address': ({ changeState }) => changeState === 'asked',
+  'address-changed': ({ changeState }) => changeState === 'done',
+}
+
+function tokenFor({ links, now }: NoticeDeps, notice: ClaimedNotice): string {
+  const { subscriptionId, requestedAt, subscriberId, changeId } = notice
+  switch (notice.kind) {
+    case 'confirmation':
+      return sealToken(links, 'confirm', confirmationNumbers({ id: subscriptionId, requestedAt }, now()))
+    case 'my-data-link':
+      return sealExpiring(links, 'my-data', subscriberId, now())
+    case 'new-address':
+      return sealExpiring(links, 'new-address', changeId ?? '0', now())
+    case 'address-changed':
+      return sealExpiring(links, 'old-address', changeId ?? '0', now())
+    default:
+      return sealToken(links, 'unsubscribe', [BigInt(subscriptionId), 0n, 0n])
+  }
+}

@@ -12,7 +12,7 @@ import {
   lockSubscription,
 } from '../../../shared/subscription/subscription.sql.ts'
 import type { Subscription } from '../../../shared/subscription/subscription.ts'
-import { liftBounce } from '../../../shared/suppression/lift-bounce.sql.ts'
+import { liftByConfirming } from '../../../shared/suppression/lift-by-confirming.sql.ts'
 import { type ConfirmationStanding, confirmationStanding, newsroomOf, openConfirmation } from './confirmation-link.ts'
 import { followBox } from './follow-box.ts'
 import { fieldOf } from './form-body.ts'
@@ -66,7 +66,7 @@ async function confirm(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
     const standing = confirmationStanding(subscription, claim, deps.now())
     if (standing !== 'open') return { subscription, standing, isYoung }
     await activateSubscription(tx, subscription.id)
-    await liftBounce(tx, subscription.subscriberId)
+    await liftByConfirming(tx, subscription.subscriberId)
     const { language, topics, frequency } = subscription
     const entry = { act: 'confirmed', subscription, door: 'confirm-page', originHash: originOf(deps, request) } as const
     await recordConsent(tx, { ...entry, language, wishes: { language, topics, frequency } }, deps.now())

@@ -53,7 +53,7 @@ async function disown(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
     await endSubscription(tx, subscription.id, 'disowned', ['pending'])
     const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
     await recordConsent(tx, { act: 'disowned', subscription, door: 'not-me-page', originHash: origin }, deps.now())
-    if (await forgetAddress(tx, subscription.subscriberId)) await forgetReplies(tx, subscription.subscriberId)
+    if (await forgetAddress(tx, subscription.subscriberId)) await forgetReplies(tx, [subscription.subscriberId])
     return { subscription, note: notes.ended }
   })
 }

@@ -1,0 +1,68 @@
+import PostalMime, { type Email } from 'postal-mime'
+import { linkKeys } from '../../shared/links/token.ts'
+import { openLog } from '../../shared/log/log.ts'
+import type { NoticeId } from '../../shared/notice/notice.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { openSmtpTransport } from '../../shared/transport/smtp.ts'
+import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
+import { sendNotice } from '../../workers/mailer/send-notice.ts'
+import { answerLinkRequests } from '../../workers/scheduler/answer-link-requests.ts'
+import { testSecrets } from '../given/secrets.ts'
+import { openRecordingInbox, type RecordingInbox } from './recording-inbox.ts'
+
+/** A letter as it reached a mailbox. */
+export type Mailed = { readonly to: string; readonly email: Email }
+
+/** The worker that sends notices, on a mail host that keeps what it gets. */
+export type NoticeSender = {
+  readonly inbox: RecordingInbox
+  /** Answers what was asked for by address, sends every notice that is due, and returns what arrived. */
+  work(now?: Date): Promise<Mailed[]>
+  close(): Promise<void>
+}
+
+export async function openNoticeSender(pool: Pool, publicUrl = 'https://press.example'): Promise<NoticeSender> {
+  const inbox = await openRecordingInbox()
+  const log = openLog('test', 'silent')
+  const transport = openSmtpTransport({ url: inbox.url, connections: 2, clientName: 'pressebud.example', log })
+  const mailDomain = 'mail.example'
+  const clock = { now: new Date() }
+  const deps = {
+    ...{ pool, log, transport, mailDomain, links: linkKeys(testSecrets) },
+    notices: openPreparedNotices({ pool, publicUrl, mailDomain }),
+    curve: { firstWait: 300, window: 172_800 },
+    now: () => clock.now,
+    chance: () => 0.5,
+    stopping: () => false,
+  }
+  return {
+    inbox,
+    work: async (now = new Date()) => {
+      clock.now = now
+      const before = inbox.received.length
+      await answerLinkRequests({ pool, wake: () => {}, now: deps.now })
+      // Their own clock is the database's; a test that moves the other one means this one as well.
+      await pool.query(`update notices set next_at = now() where state = 'due'`)
+      const { rows } = await pool.query<{ id: NoticeId }>(
+        `select id from notices where state = 'due' order by created_at`,
+      )
+      for (const { id } of rows) await sendNotice(deps, id)
+      return Promise.all(
+        inbox.received.slice(before).map(async ({ to, raw }) => ({ to, email: await PostalMime.parse(raw) })),
+      )
+    },
+    close: async () => {
+      await transport.close()
+      await inbox.close()
+    },
+  }
+}
+
+/** Where a letter's link to one of the reader's doors leads, without the host. */
+export function doorIn({ email }: Mailed, door: string): string {
+  const found = [...(email.text ?? '').matchAll(/https?:\/\/[^/\s]+(\/\S+)/g)].find(([, path]) =>
+    path!.startsWith(`/${door}/`),
+  )
+  if (!found) throw new Error(`“${email.subject}” has no link to ${door}.`)
+  return found[1]!
+}
