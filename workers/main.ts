@@ -22,7 +22,10 @@ import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
 import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
 import { openWindowSize } from './mailer/window-size.ts'
+import { answerLinkRequests } from './scheduler/answer-link-requests.ts'
 import { cutDigests } from './scheduler/cut-digests.ts'
+import { openForgetting } from './scheduler/forget.ts'
+import { lapsePending } from './scheduler/lapse-pending.ts'
 import { reconcile } from './scheduler/reconcile.ts'
 import { openTimetable } from './scheduler/timetable.ts'
 
@@ -46,6 +49,12 @@ const settings = orTellSettings(() =>
       'IN_DOUBT',
       'JOURNAL_DIR',
       'RECONCILE_EVERY',
+      'LAPSE_AFTER_DAYS',
+      'KEEP_DELIVERIES_DAYS',
+      'KEEP_WEBHOOKS_DAYS',
+      'KEEP_NOTICES_DAYS',
+      'KEEP_ORIGINS_DAYS',
+      'KEEP_ADDRESSES_DAYS',
       'LOG_LEVEL',
     ],
     (found) => readDkim(found, readText).faults,
@@ -61,7 +70,7 @@ async function start(): Promise<() => Promise<void>> {
   const pool = openPool({
     url: settings.DATABASE_URL,
     name: 'pressebud workers',
-    most: settings.MAILER_CHUNKS + 6,
+    most: settings.MAILER_CHUNKS + 10,
     byKey: true,
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
@@ -120,6 +129,19 @@ async function start(): Promise<() => Promise<void>> {
     ),
     openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 4, log),
   ]
+  const forget = openForgetting({
+    ...shared,
+    spans: {
+      deliveries: settings.KEEP_DELIVERIES_DAYS,
+      webhooks: settings.KEEP_WEBHOOKS_DAYS,
+      notices: settings.KEEP_NOTICES_DAYS,
+      origins: settings.KEEP_ORIGINS_DAYS,
+      addresses: settings.KEEP_ADDRESSES_DAYS,
+      unconfirmed: settings.LAPSE_AFTER_DAYS,
+    },
+    batch: 4_000,
+    statements: 60,
+  })
   const timetable = openTimetable({ pool, log }, [
     {
       name: 'reconcile',
@@ -131,6 +153,13 @@ async function start(): Promise<() => Promise<void>> {
       every: 20,
       act: () => cutDigests({ ...fanOut, readersAtOnce: 2_000, stopping: () => isStopping }),
     },
+    { name: 'link-requests', every: 2, act: () => answerLinkRequests({ pool, wake: waking.wake, now }) },
+    {
+      name: 'lapse-pending',
+      every: 600,
+      act: () => lapsePending({ ...shared, lapseAfterDays: settings.LAPSE_AFTER_DAYS }),
+    },
+    { name: 'forget', every: 60, act: forget },
     // A budget that is whole again is as good as none.
     { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },
   ])

@@ -1,3 +1,5 @@
+import { spans } from './spans.ts'
+
 /**
  * Every setting, once: its name, kind, default and reason. Start-up reads them all, reports every mistake at once and
  * stops; `docs/settings.md` is checked against this table.
@@ -194,6 +196,7 @@ export const settingTable = {
     default: '5',
     reason: 'How often due work that no queue remembers is woken again.',
   },
+  ...spans,
   SIGN_UPS_PER_HOUR: {
     kind: 'count',
     least: 1,

@@ -1,0 +1,32 @@
+import type { MailingId } from '../mailing/mailing.ts'
+import type { Db } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
+
+/**
+ * Deletes the next deliveries of a mailing and their attempts, in the order of their key. `last`: the last of them; null:
+ * none is left. The caller goes on from there, so that no statement walks over what earlier ones have deleted.
+ * The totals stay in the mailing's chunks.
+ */
+export async function forgetDeliveries(
+  db: Db,
+  mailing: MailingId,
+  after: SubscriptionId,
+  most: number,
+): Promise<{ last: SubscriptionId | null; deleted: number }> {
+  const { rows } = await db.query<{ last: SubscriptionId | null; deleted: number }>(
+    `with next as (
+       select subscription_id from deliveries
+        where mailing_id = $1 and subscription_id > $2 order by subscription_id limit $3
+     ), gone as (
+       delete from deliveries d using next n where d.mailing_id = $1 and d.subscription_id = n.subscription_id
+     )
+     select max(subscription_id) as last, count(*)::int as deleted from next`,
+    [mailing, after, most],
+  )
+  const { last, deleted } = rows[0]!
+  await db.query(
+    `delete from attempts where mailing_id = $1 and subscription_id > $2 and ($3::bigint is null or subscription_id <= $3)`,
+    [mailing, after, last],
+  )
+  return { last, deleted }
+}
