@@ -17,6 +17,8 @@ export const refusals = {
   LANGUAGE_NOT_OFFERED: [422, 'This newsroom does not write in that language.'],
   LINK_NOT_VALID: [404, 'This link is not one of ours, or has been cut short.'],
   CONFIRMATION_EXPIRED: [410, 'This link has expired. Sign up again to get a new one.'],
+  LINK_EXPIRED: [410, 'This link has expired, or what it was for is done with. Ask for a new one.'],
+  CHOICE_NOT_VALID: [422, 'One of the choices is not valid; nothing was changed.'],
   ONE_CLICK_NOT_ASKED: [400, 'To unsubscribe, post List-Unsubscribe=One-Click.'],
   SIGNATURE_NOT_VALID: [401, 'The signature or its time is missing, wrong or too old.'],
   WEBHOOK_ID_REUSED: [409, 'This webhook-id came before with another body.'],

@@ -8,7 +8,8 @@ export type AddedSubscription = { readonly id: SubscriptionId; readonly subscrib
 
 /**
  * Makes active subscriptions for readers whose consent was given elsewhere, many in one statement. Whoever has a
- * subscription of any state keeps it as it is, above all those who left; the suppressed get none. The instant is the
+ * subscription of any state keeps it as it is, above all those who left; only one that lapsed unconfirmed, nobody's yes or
+ * no, is taken up. The suppressed get none. The instant is the
  * database's own, because audiences are fixed by the same clock.
  */
 export async function addSubscriptions(
@@ -24,7 +25,10 @@ export async function addSubscriptions(
       where r.address_key = any($2)
         and not exists (select from suppressions s where s.address_hash = r.address_hash)
       order by r.id
-     on conflict (newsroom_id, subscriber_id) do nothing
+     on conflict (newsroom_id, subscriber_id) do update
+       set state = 'active', language = excluded.language, requested_at = excluded.requested_at,
+           activated_at = excluded.activated_at, ended_at = null, ended_reason = null
+       where subscriptions.state = 'ended' and subscriptions.ended_reason = 'lapsed'
      returning id, subscriber_id as "subscriberId"`,
     [newsroom, addressKeys, language],
   )
@@ -41,7 +45,8 @@ export async function whoLeftUnnamed(
     `select distinct encode(r.address_hash, 'hex') as hash
        from subscribers r
        join subscriptions u on u.subscriber_id = r.id
-      where r.address_hash = any($2) and r.address is null and u.newsroom_id = $1 and u.state = 'ended'`,
+      where r.address_hash = any($2) and r.address is null and u.newsroom_id = $1 and u.state = 'ended'
+        and u.ended_reason is distinct from 'lapsed'`,
     [newsroom, addressHashes],
   )
   return new Set(rows.map(({ hash }) => hash))

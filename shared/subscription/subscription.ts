@@ -9,11 +9,31 @@ export type SubscriptionId = Brand<string, 'SubscriptionId'>
 export const subscriptionStates = ['pending', 'active', 'ended'] as const
 export type SubscriptionState = (typeof subscriptionStates)[number]
 
-export const endReasons = ['unsubscribed', 'disowned', 'lapsed', 'complained', 'bounced', 'operator', 'erased'] as const
+/** `merged`: its reader moved to an address that followed the same newsroom already. */
+export const endReasons = [
+  'unsubscribed',
+  'disowned',
+  'lapsed',
+  'complained',
+  'bounced',
+  'operator',
+  'erased',
+  'merged',
+] as const
 export type EndReason = (typeof endReasons)[number]
 
 export const frequencies = ['immediate', 'daily', 'weekly'] as const
 export type Frequency = (typeof frequencies)[number]
+
+/** What a reader wishes of a subscription. */
+export type Wishes = {
+  readonly language: Language
+  readonly frequency: Frequency
+  /** Topic ids; none: whatever the newsroom publishes. */
+  readonly topics: readonly string[]
+  /** Nothing is owed before this instant. */
+  readonly pausedUntil: Date | null
+}
 
 /** A reader's standing wish to hear from one newsroom. */
 export type Subscription = {

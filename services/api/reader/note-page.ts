@@ -22,6 +22,8 @@ export type Note = {
   readonly minutes?: number
   /** What a reader will get, told in pairs. */
   readonly gets?: readonly { readonly term: string; readonly told: string }[]
+  /** An address the words name. */
+  readonly address?: string
   /** Where to go on. */
   readonly next?: { readonly href: string; readonly words: string } | null
 }
@@ -29,7 +31,7 @@ export type Note = {
 /** A page that says one thing, and asks for one thing at most. */
 export function sendNote(request: FastifyRequest, reply: FastifyReply, note: Note): FastifyReply {
   const words = wordsFor(note.language, note.room ?? 'pages')
-  const told = { newsroom: note.newsroom?.name ?? '', minutes: note.minutes ?? 1 }
+  const told = { newsroom: note.newsroom?.name ?? '', minutes: note.minutes ?? 1, address: note.address ?? '' }
   return sendPage(request, reply, {
     template: 'note',
     language: note.language,

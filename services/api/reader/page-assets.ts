@@ -9,7 +9,7 @@ import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
-const style = ['pages.css', 'follow.css']
+const style = ['pages.css', 'follow.css', 'choices.css']
   .map((name) => readFileSync(join(import.meta.dirname, 'pages', name), 'utf8'))
   .join('')
 const styleVersion = createHash('sha256').update(style).digest('base64url').slice(0, 12)

@@ -49,6 +49,8 @@ type Frame = {
   readonly page: Page
   readonly words: Words
   readonly archive: Words
+  /** The words of a reader's choices. */
+  readonly say: Words
   readonly stylePath: string
   readonly lookPath: string | null
   readonly website: string | null
@@ -83,6 +85,7 @@ function renderPage(page: Page, url: string): string {
     page,
     words: wordsFor(page.language, 'pages'),
     archive: wordsFor(page.language, 'archive'),
+    say: wordsFor(page.language, 'choices'),
     stylePath,
     lookPath: page.newsroom && lookPath(page.newsroom),
     website: webUrl(page.newsroom?.website ?? ''),

@@ -1,14 +1,18 @@
 import compress from '@fastify/compress'
 import type { FastifyPluginAsync } from 'fastify'
+import { addressChangeDoors } from './address-change-doors.ts'
 import { challengeDoors } from './challenge-doors.ts'
 import { confirmDoors } from './confirm-doors.ts'
 import { feeds } from './feeds.ts'
 import { sealShownForms } from './form-age.ts'
 import { homePage } from './home-page.ts'
+import { linkRequestDoors } from './link-request-doors.ts'
+import { myDataDoors } from './my-data-doors.ts'
 import { newsroomPage } from './newsroom-page.ts'
 import { notMeDoors } from './not-me-doors.ts'
 import { pageAssets } from './page-assets.ts'
 import { pageHeaders, tokenPageHeaders } from './page-headers.ts'
+import { preferencesDoors } from './preferences-doors.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 import { refusalPages } from './refusal-pages.ts'
 import { releasePage } from './release-page.ts'
@@ -29,6 +33,7 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
       signUpDoors(scope, deps)
       snippetDoors(scope, deps)
     })
+    linkRequestDoors(app, deps)
 
     await app.register(async (openApp) => {
       // Only what is the same for everybody is compressed: in an answer with a secret of one reader's in it, its length
@@ -47,6 +52,9 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
       confirmDoors(tokenApp, deps)
       notMeDoors(tokenApp, deps)
       unsubscribeDoors(tokenApp, deps)
+      preferencesDoors(tokenApp, deps)
+      addressChangeDoors(tokenApp, deps)
+      myDataDoors(tokenApp, deps)
     })
   }
 }

@@ -1,0 +1,96 @@
+import { uuidv7 } from 'uuidv7'
+import { recordConsent } from '../../../shared/consent/consent.sql.ts'
+import { type ConsentDetail, type ConsentEntry, versionedWording } from '../../../shared/consent/consent.ts'
+import { oweChangeNotice } from '../../../shared/notice/notice.sql.ts'
+import type { NoticeId } from '../../../shared/notice/notice.ts'
+import { inTransaction } from '../../../shared/postgres/transaction.ts'
+import type { Address } from '../../../shared/subscriber/address.ts'
+import { countAddressChanges, insertAddressChange } from '../../../shared/subscriber/address-change.sql.ts'
+import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
+import { rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
+import { changeFrequency } from '../../../shared/subscription/change-frequency.sql.ts'
+import { endAllOf } from '../../../shared/subscription/end-subscriptions.sql.ts'
+import { lockSubscriptionsOf } from '../../../shared/subscription/move-subscription.sql.ts'
+import { endSubscription } from '../../../shared/subscription/subscription.sql.ts'
+import type { SubscriptionId, Wishes } from '../../../shared/subscription/subscription.ts'
+import { lockWishes, writeWishes } from '../../../shared/subscription/wishes.sql.ts'
+import type { ReaderDeps } from './reader-deps.ts'
+
+/** Who asks, through which link, and what they were shown. */
+export type Act = Pick<ConsentEntry, 'door' | 'originHash' | 'language' | 'formUrl' | 'mailingId' | 'wording'>
+
+export type Saved = 'saved' | 'gone' | 'too-often'
+
+/** Changes of address one link may ask for in a day: each is a letter to somebody. */
+const changesADay = 3
+
+/** Writes down what a reader wishes, and asks a new address whether it is theirs: all of it, or nothing. */
+export async function savePreferences(
+  deps: ReaderDeps,
+  id: SubscriptionId,
+  wanted: { readonly wishes: Wishes; readonly address: Address | null },
+  act: Act,
+): Promise<Saved> {
+  const now = deps.now()
+  const noticeId = uuidv7() as NoticeId
+  const { saved, owed } = await inTransaction(deps.pool, async (tx) => {
+    // The new address first: subscribers are taken before subscriptions everywhere.
+    const to = wanted.address && (await rememberSubscriber(tx, wanted.address, hashOf(deps, wanted.address), now))
+    const held = await lockWishes(tx, id)
+    if (held?.state !== 'active') return { saved: 'gone' as const, owed: false }
+    const subscription = { id, newsroomId: held.newsroomId, subscriberId: held.subscriberId }
+    const detail = differences(held.wishes, wanted.wishes)
+    if (Object.keys(detail).length > 0) {
+      await writeWishes(tx, id, wanted.wishes)
+      await changeFrequency(tx, id, wanted.wishes.frequency)
+      await recordConsent(tx, { ...act, act: 'changed', subscription, detail }, now)
+    }
+    if (!to) return { saved: 'saved' as const, owed: false }
+    const yesterday = new Date(now.getTime() - 24 * 3_600_000)
+    if ((await countAddressChanges(tx, id, yesterday)) >= changesADay)
+      return { saved: 'too-often' as const, owed: false }
+    const changeId = await insertAddressChange(tx, { subscriptionId: id, from: held.subscriberId, to }, now)
+    const notice = { id: noticeId, kind: 'new-address', subscriptionId: id, subscriberId: to, changeId } as const
+    return { saved: 'saved' as const, owed: await oweChangeNotice(tx, notice, now) }
+  })
+  if (owed) deps.wakeNotice(noticeId)
+  return saved
+}
+
+/** Ends one subscription, or all its reader has; answered when no worker may still begin a letter to them. */
+export async function leaveByPreferences(
+  deps: ReaderDeps,
+  id: SubscriptionId,
+  which: 'one' | 'all',
+  act: Act,
+): Promise<void> {
+  const ended = await inTransaction(deps.pool, async (tx) => {
+    const held = which === 'all' ? await lockWishes(tx, id) : null
+    if (held) await lockSubscriptionsOf(tx, [held.subscriberId])
+    const one = held ? null : await endSubscription(tx, id, 'unsubscribed')
+    const these = held ? await endAllOf(tx, [held.subscriberId], 'unsubscribed') : one ? [one] : []
+    for (const subscription of these) await recordConsent(tx, { ...act, act: 'ended', subscription }, deps.now())
+    return these.map((subscription) => subscription.id)
+  })
+  await Promise.all([...new Set([id, ...ended])].map((one) => deps.afterOptOut(one)))
+}
+
+const hashOf = (deps: ReaderDeps, address: Address) => hashAddress(deps.addressHashKey, address.key)
+
+function differences(before: Wishes, after: Wishes): ConsentDetail {
+  const told = (wishes: Wishes) => ({
+    frequency: wishes.frequency,
+    topics: wishes.topics,
+    language: wishes.language,
+    pausedUntil: wishes.pausedUntil?.toISOString() ?? null,
+  })
+  const [was, is] = [told(before), told(after)]
+  return Object.fromEntries(
+    (Object.keys(was) as (keyof typeof was)[])
+      .filter((name) => JSON.stringify(was[name]) !== JSON.stringify(is[name]))
+      .map((name) => [name, [was[name], is[name]] as const]),
+  )
+}
+
+/** The words beside the choices a reader made, as the log of consent keeps them. */
+export const wordingOf = (words: readonly string[]): string => versionedWording(words.join(' · '))

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sealToken } from '../../shared/links/token.ts'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { type Engine, openEngine } from '../rig/engine.ts'
+import { doorIn, type NoticeSender, openNoticeSender } from '../rig/notice-sender.ts'
+import { follow, givenFollower, postForm, type ReaderHouse, readerHouse, subscriptionOf } from '../rig/reader-house.ts'
+
+let database: TestDatabase
+let pool: Pool
+let house: ReaderHouse
+let sender: NoticeSender
+let engine: Engine
+let newsroom: Newsroom
+let other: Newsroom
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+  pool = database.pool
+  house = await readerHouse(pool, { signUpsPerHour: 100_000 })
+  sender = await openNoticeSender(pool)
+  engine = openEngine(pool, sender.inbox.url)
+  newsroom = await givenNewsroom(pool)
+  other = await givenNewsroom(pool, { name: 'Ytterøya havn' })
+})
+afterAll(async () => {
+  await engine.close()
+  await sender.close()
+  await house.app.close()
+  await database.close()
+})
+
+const get = (url: string) => house.app.inject({ url, headers: { accept: 'text/html' } })
+const askFor = (id: string, address: string) =>
+  postForm(house, `/preferences/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])}`, {
+    ...{ act: 'save', frequency: 'immediate', language: 'nb', pause: '', address },
+  })
+const whoGets = async (into: Newsroom) => {
+  const { rows } = await pool.query<{ address: string }>(
+    `select b.address from subscriptions s join subscribers b on b.id = s.subscriber_id
+      where s.newsroom_id = $1 and s.state = 'active' order by b.address`,
+    [into.id],
+  )
+  return rows.map(({ address }) => address)
+}
+
+/** Asks for a new address, and returns the way its letter leads to. */
+async function asked(from: string, to: string, into: Newsroom = newsroom): Promise<string> {
+  const { id } = await subscriptionOf(pool, into, from)
+  await sender.work()
+  await askFor(id, to)
+  const letter = (await sender.work()).find((one) => one.to === to)
+  return doorIn(letter!, 'new-address')
+}
+
+test('nothing changes until the new address confirms; then all a reader follows goes there, and the old one is told', async () => {
+  await givenFollower(house, newsroom, 'old1@example.org')
+  await givenFollower(house, other, 'old1@example.org')
+  const door = await asked('old1@example.org', 'new1@example.org')
+  expect(await whoGets(newsroom)).toEqual(['old1@example.org'])
+  const before = await everyRow(pool)
+  const page = await get(door)
+  expect(page.body).toContain('new1@example.org')
+  expect(page.body).not.toContain('old1@example.org')
+  expect(await everyRow(pool)).toBe(before)
+
+  const done = await postForm(house, door, {})
+  expect([done.statusCode, done.body]).toEqual([200, expect.stringContaining('Adressen er endret')])
+  expect(await whoGets(newsroom)).toEqual(['new1@example.org'])
+  expect(await whoGets(other)).toEqual(['new1@example.org'])
+  const [told, ...more] = await sender.work()
+  expect(more).toEqual([])
+  expect([told!.to, told!.email.subject]).toEqual(['old1@example.org', 'Pressemeldingene går nå til en ny adresse'])
+  // Pressed again it says how it stands, and tells nobody twice.
+  expect((await postForm(house, door, {})).statusCode).toBe(200)
+  expect(await sender.work()).toEqual([])
+  const { id } = await subscriptionOf(pool, newsroom, 'new1@example.org')
+  const { rows } = await pool.query(
+    `select act, door, detail, origin_hash is not null as has_origin from consent_log where subscription_id = $1 order by id desc limit 1`,
+    [id],
+  )
+  expect(rows).toEqual([
+    { act: 'changed', door: 'new-address-page', detail: { address: ['old', 'new'] }, has_origin: true },
+  ])
+  // Links in letters from before go on working.
+  const page2 = await get(`/preferences/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 3n, 0n])}`)
+  expect(page2.body).toContain('ne…@example.org')
+
+  const back = doorIn(told!, 'old-address')
+  expect((await get(back)).body).toContain('old1@example.org')
+  expect(await whoGets(newsroom)).toEqual(['new1@example.org'])
+  expect((await postForm(house, back, {})).body).toContain('flyttet tilbake')
+  expect(await whoGets(newsroom)).toEqual(['old1@example.org'])
+  expect(await whoGets(other)).toEqual(['old1@example.org'])
+  // What was taken back cannot be done again with the old letter.
+  expect((await postForm(house, door, {})).statusCode).toBe(410)
+  await postForm(house, `/unsubscribe/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 3n, 0n])}`, {
+    'List-Unsubscribe': 'One-Click',
+  })
+})
+
+test('the answer is the same whether the new address is known, follows, waits or is barred', async () => {
+  await givenFollower(house, newsroom, 'asker@example.org')
+  const { id } = await subscriptionOf(pool, newsroom, 'asker@example.org')
+  await givenFollower(house, newsroom, 'known@example.org')
+  await follow(house, newsroom, 'pending@example.org')
+  const answers: string[] = []
+  for (const address of ['unknown@example.org', 'known@example.org', 'pending@example.org']) {
+    const answer = await askFor(id, address)
+    const { date: _date, ...headers } = answer.headers
+    answers.push(JSON.stringify([answer.statusCode, headers, answer.body]))
+  }
+  expect(new Set(answers).size).toBe(1)
+  // Three in a day: each is a letter to somebody.
+  expect((await askFor(id, 'fourth@example.org')).body).toContain('Prøv igjen i morgen')
+  expect((await sender.work()).map(({ to }) => to).filter((to) => to === 'fourth@example.org')).toEqual([])
+})
+
+test('an address that follows already goes on as it does, once; taken back, both follow again', async () => {
+  await givenFollower(house, newsroom, 'old2@example.org')
+  await givenFollower(house, newsroom, 'both2@example.org')
+  const mine = await subscriptionOf(pool, newsroom, 'old2@example.org')
+  const theirs = await subscriptionOf(pool, newsroom, 'both2@example.org')
+  const door = await asked('old2@example.org', 'both2@example.org')
+  await postForm(house, door, {})
+  const state = async (id: string) =>
+    (await pool.query('select state, ended_reason from subscriptions where id = $1', [id])).rows[0]
+  expect(await state(mine.id)).toEqual({ state: 'ended', ended_reason: 'merged' })
+  expect(await state(theirs.id)).toEqual({ state: 'active', ended_reason: null })
+  const told = (await sender.work()).find(({ to }) => to === 'old2@example.org')
+  await postForm(house, doorIn(told!, 'old-address'), {})
+  expect(await state(mine.id)).toEqual({ state: 'active', ended_reason: null })
+  expect(await state(theirs.id)).toEqual({ state: 'active', ended_reason: null })
+})
+
+test.each(['ended', 'pending'])('where the new address has one that is %s, the two change places', async (state) => {
+  const [from, to] = [`old-${state}@example.org`, `new-${state}@example.org`]
+  await givenFollower(house, newsroom, from)
+  const mine = await subscriptionOf(pool, newsroom, from)
+  if (state === 'pending') await follow(house, newsroom, to)
+  else {
+    const { id } = await givenFollower(house, newsroom, to)
+    await postForm(house, `/unsubscribe/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])}`, {
+      'List-Unsubscribe': 'One-Click',
+    })
+  }
+  const there = await subscriptionOf(pool, newsroom, to)
+  await postForm(house, await asked(from, to), {})
+  expect((await subscriptionOf(pool, newsroom, to)).id).toBe(mine.id)
+  expect(await subscriptionOf(pool, newsroom, from)).toMatchObject({ id: there.id, state: 'ended' })
+  const told = (await sender.work()).find((one) => one.to === from)
+  await postForm(house, doorIn(told!, 'old-address'), {})
+  expect(await subscriptionOf(pool, newsroom, from)).toMatchObject({ id: mine.id, state: 'active' })
+  expect(await subscriptionOf(pool, newsroom, to)).toMatchObject({ id: there.id, state: 'ended' })
+})
+
+test('a letter on its way when the address changes goes to the new one, once', async () => {
+  const room = await givenNewsroom(pool)
+  await givenFollower(house, room, 'flight@example.org')
+  const door = await asked('flight@example.org', 'landed@example.org', room)
+  sender.inbox.refuse('flight@example.org', { code: 451, text: '4.3.0 not now', times: 1 })
+  const { mailingId } = await givenMailing(pool, room)
+  await engine.send(mailingId)
+  await postForm(house, door, {})
+  await pool.query('update deliveries set until = now() where mailing_id = $1', [mailingId])
+  await pool.query('update chunks set next_at = now(), lease_until = null where mailing_id = $1', [mailingId])
+  await engine.reconcileAndSend()
+  const releases = sender.inbox.received.filter(({ raw }) => raw.includes('Precedence: bulk')).map(({ to }) => to)
+  expect(releases.filter((to) => /flight|landed/.test(to))).toEqual(['landed@example.org'])
+})
+
+test('a link of three days ago asks no more, and the address that never answered is forgotten', async () => {
+  await givenFollower(house, newsroom, 'old3@example.org')
+  const door = await asked('old3@example.org', 'late3@example.org')
+  house.clock.now = new Date(Date.now() + 73 * 3_600_000)
+  expect((await get(door)).statusCode).toBe(410)
+  expect((await postForm(house, door, {})).statusCode).toBe(410)
+  house.clock.now = new Date()
+  expect(await whoGets(newsroom)).toContain('old3@example.org')
+})
+
+test('a bounce of the letter that asks counts against the address that was asked, and ends nothing', async () => {
+  await givenFollower(house, newsroom, 'old4@example.org')
+  const { id } = await subscriptionOf(pool, newsroom, 'old4@example.org')
+  sender.inbox.refuse('typo4@example.org', { code: 550, text: '5.1.1 no such user' })
+  await askFor(id, 'typo4@example.org')
+  await sender.work()
+  expect((await subscriptionOf(pool, newsroom, 'old4@example.org')).state).toBe('active')
+  const { rows } = await pool.query(
+    `select b.address from suppressions x join subscribers b on b.address_hash = x.address_hash where x.reason = 'bounced'`,
+  )
+  expect(rows).toEqual([{ address: 'typo4@example.org' }])
+})
