@@ -6,36 +6,31 @@ import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
 import { Mistake } from './mistake.ts'
 import { type NewsroomOptions, newsroomFrom } from './newsroom-draft.ts'
+import { updateNewsroomBy } from './newsroom-update.ts'
 import { addSnippetCommand } from './snippet-command.ts'
 import { asJson, count, factsOf, tableOf } from './terminal.ts'
 
-/** `newsroom create`, `list`, `show`, `snippet`. */
+/** `newsroom create`, `update`, `list`, `show`, `snippet`. */
 export function addNewsroomCommands(program: Command, deps: CliDeps): void {
   const newsroom = program.command('newsroom').description('publishers: their words, looks and sender identity')
 
-  newsroom
-    .command('create')
-    .description('make a newsroom, from a file or from options')
-    .argument('[slug]', 'its name in addresses: lower-case letters, digits and hyphens')
-    .option('--file <json>', 'take everything from this file; options given beside it win')
-    .option('--name <name>', 'its name, as readers know it')
-    .option('--languages <list>', `languages it writes in, by comma: ${languages.join(', ')}`)
-    .option('--default-language <tag>', 'the one to fall back on (default: the first)')
-    .option('--zone <zone>', 'its time zone (default: Europe/Oslo)')
-    .option('--sender-address <address>', 'the address in From')
-    .option('--sender-name <name>', 'the name before it (default: the name)')
-    .option('--reply-to <address>', 'where answers go')
-    .option('--legal-name <name>', 'who writes, by law (default: the name)')
-    .option('--postal-address <text>', 'where they can be found, by law')
-    .option('--website <url>', 'its own pages')
-    .option('--logo-url <url>', 'its logo')
-    .option('--accent <colour>', 'its colour, as #rrggbb (default: #1f4e79)')
-    .option('--digest-hour <hour>', 'the hour its digests leave, in its own zone (default: 8)')
-    .option('--digest-weekday <day>', 'the day weekly ones leave, 1 is Monday (default: 1)')
-    .option('--allowed-origins <list>', 'web origins whose pages may ask by script to follow, by comma')
-    .option('--json', 'answer in JSON')
+  withNewsroomOptions(
+    newsroom
+      .command('create')
+      .description('make a newsroom, from a file or from options')
+      .argument('[slug]', 'its name in addresses: lower-case letters, digits and hyphens'),
+  )
     .addHelpText('after', createExamples)
     .action((slug: string | undefined, options: NewsroomOptions & { json?: true }) => create(deps, slug, options))
+
+  withNewsroomOptions(
+    newsroom
+      .command('update')
+      .description('change a newsroom: what neither the file nor an option speaks of stays as it is')
+      .argument('<slug>'),
+  )
+    .addHelpText('after', updateExamples)
+    .action((slug: string, options: NewsroomOptions & { json?: true }) => updateNewsroomBy(deps, slug, options))
 
   newsroom
     .command('list')
@@ -53,11 +48,40 @@ export function addNewsroomCommands(program: Command, deps: CliDeps): void {
   addSnippetCommand(newsroom, deps)
 }
 
+const withNewsroomOptions = (command: Command) =>
+  command
+    .option('--file <json>', 'take everything from this file; options given beside it win')
+    .option('--name <name>', 'its name, as readers know it')
+    .option('--languages <list>', `languages it writes in, by comma: ${languages.join(', ')}`)
+    .option('--default-language <tag>', 'the one to fall back on (at first: the first)')
+    .option('--zone <zone>', 'its time zone (at first: Europe/Oslo)')
+    .option('--sender-address <address>', 'the address in From')
+    .option('--sender-name <name>', 'the name before it (at first: the name)')
+    .option('--reply-to <address>', 'where answers go')
+    .option('--legal-name <name>', 'who writes, by law (at first: the name)')
+    .option('--postal-address <text>', 'where they can be found, by law')
+    .option('--website <url>', 'its own pages')
+    .option('--logo-url <url>', 'its logo')
+    .option('--accent <colour>', 'its colour, as #rrggbb (at first: #1f4e79)')
+    .option('--digest-hour <hour>', 'the hour its digests leave, in its own zone (at first: 8)')
+    .option('--digest-weekday <day>', 'the day weekly ones leave, 1 is Monday (at first: 1)')
+    .option('--allowed-origins <list>', 'web origins whose pages may ask by script to follow, by comma')
+    .option('--json', 'answer in JSON')
+
 const createExamples = `
 Examples:
   pressebud newsroom create --file examples/newsroom.json
   pressebud newsroom create havna --name "Havna kommune" --languages nb,nn \\
     --sender-address presse@havna.example --postal-address "Kaien 1, 9990 Havna"
+`
+
+const updateExamples = `
+Examples:
+  pressebud newsroom update havna --accent "#0b5c6b" --logo-url https://havna.example/logo.png
+  pressebud newsroom update havna --file topics.json
+
+Topics are told in a file: {"topics": [{"id": "harbour", "names": {"nb": "Havn", "nn": "Hamn"}}]}
+The list in the file is the whole list; a topic that is not in it is removed.
 `
 
 async function create(

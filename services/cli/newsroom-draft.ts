@@ -4,7 +4,7 @@ import { isLanguage, type Language, languages } from '../../shared/language/lang
 import { type Newsroom, type NewsroomId, newsroomFaults } from '../../shared/newsroom/newsroom.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 
-/** What the options of `newsroom create` say; `file` names a JSON file in the form of a newsroom. */
+/** What the options of `newsroom create` and `update` say; `file` names a JSON file in the form of a newsroom. */
 export type NewsroomOptions = {
   file?: string
   name?: string
@@ -26,17 +26,48 @@ export type NewsroomOptions = {
 
 /** The newsroom that a file and options together describe, or every reason why it cannot be made, at once. */
 export function newsroomFrom(slug: string | undefined, options: NewsroomOptions, api: string | null): Newsroom {
+  const draft = draftFrom(options, api)
+  if (slug !== undefined) draft.slug = slug
+  return judged({ ...fill(draft), id: uuidv7() as NewsroomId }, 'The newsroom cannot be made so:')
+}
+
+/** A newsroom that there is, with what a file and options say anew; whatever neither speaks of stays as it is. */
+export function amendedNewsroom(known: Newsroom, options: NewsroomOptions, api: string | null): Newsroom {
+  const draft = draftFrom(options, api)
+  if (draft.slug !== undefined && draft.slug !== known.slug)
+    throw usageMistake(
+      `The file is about “${String(draft.slug)}”, not about “${known.slug}”.`,
+      'A newsroom keeps its slug: its addresses are in letters that were sent long ago.',
+    )
+  return judged({ ...fill({ ...known, ...draft }), id: known.id }, 'The newsroom cannot be changed so:')
+}
+
+function draftFrom(options: NewsroomOptions, api: string | null): Record<string, unknown> {
   const file = options.file === undefined ? {} : readDraft(options.file, api)
+  const unknown = Object.keys(file).filter((name) => !members.has(name))
+  if (unknown.length > 0)
+    throw usageMistake(
+      `The file speaks of ${unknown.join(', ')}, which a newsroom does not have.`,
+      `It has ${[...members].join(', ')}.`,
+    )
   const { file: _, languages: list, allowedOrigins: origins, ...given } = options
   const draft: Record<string, unknown> = { ...file, ...given }
-  if (slug !== undefined) draft.slug = slug
   if (list !== undefined) draft.languages = list.split(',').map((tag) => tag.trim())
-  if (origins !== undefined) draft.allowedOrigins = origins.split(',').map((origin) => origin.trim())
-  const newsroom = fill(draft)
+  if (origins !== undefined) draft.allowedOrigins = origins.split(',').flatMap((origin) => origin.trim() || [])
+  return draft
+}
+
+function judged(newsroom: Newsroom, complaint: string): Newsroom {
   const faults = [...newsroomFaults(newsroom), ...moreFaults(newsroom)]
-  if (faults.length > 0) throw usageMistake('The newsroom cannot be made so:', ...faults)
+  if (faults.length > 0) throw usageMistake(complaint, ...faults)
   return newsroom
 }
+
+const members = new Set([
+  ...['slug', 'name', 'languages', 'defaultLanguage', 'zone', 'senderAddress', 'senderName', 'replyTo', 'legalName'],
+  ...['postalAddress', 'website', 'logoUrl', 'accent', 'about', 'topics', 'digestHour', 'digestWeekday'],
+  'allowedOrigins',
+])
 
 function readDraft(path: string, api: string | null): Record<string, unknown> {
   try {
@@ -53,9 +84,10 @@ function readDraft(path: string, api: string | null): Record<string, unknown> {
   throw usageMistake(`${path} does not hold a newsroom.`, 'examples/newsroom.json shows the form.')
 }
 
-function fill(draft: Record<string, unknown>): Newsroom {
+function fill(draft: Record<string, unknown>): Omit<Newsroom, 'id'> {
   const text = (name: string): string | null => {
-    const value = draft[name] ?? null
+    // Empty is how an option says “none any more”.
+    const value = draft[name] === '' ? null : (draft[name] ?? null)
     if (value !== null && typeof value !== 'string') throw usageMistake(`“${name}” must be text.`)
     return value
   }
@@ -67,7 +99,6 @@ function fill(draft: Record<string, unknown>): Newsroom {
   const name = needed('name', '--name')
   const tags = languagesOf(draft.languages)
   return {
-    id: uuidv7() as NewsroomId,
     slug: needed('slug', 'a slug'),
     name,
     languages: tags,

@@ -36,6 +36,54 @@ export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Pro
   return rowCount === 1
 }
 
+/** Changes everything about a newsroom but its id and its slug. */
+export async function updateNewsroom(db: Db, newsroom: Newsroom, now: Date): Promise<void> {
+  await db.query(
+    `update newsrooms
+        set name = $2, languages = $3, default_language = $4, zone = $5, sender_address = $6, sender_name = $7,
+            reply_to = $8, legal_name = $9, postal_address = $10, website = $11, logo_url = $12, accent = $13,
+            about = $14, topics = $15, digest_hour = $16, digest_weekday = $17, allowed_origins = $18, changed_at = $19
+      where id = $1`,
+    [
+      newsroom.id,
+      newsroom.name,
+      newsroom.languages,
+      newsroom.defaultLanguage,
+      newsroom.zone,
+      newsroom.senderAddress,
+      newsroom.senderName,
+      newsroom.replyTo,
+      newsroom.legalName,
+      newsroom.postalAddress,
+      newsroom.website,
+      newsroom.logoUrl,
+      newsroom.accent,
+      JSON.stringify(newsroom.about),
+      JSON.stringify(newsroom.topics),
+      newsroom.digestHour,
+      newsroom.digestWeekday,
+      newsroom.allowedOrigins,
+      now,
+    ],
+  )
+}
+
+/** How many readers chose only topics out of these, and how many read in one of these languages. */
+export async function countLeftBehind(
+  db: Db,
+  newsroom: NewsroomId,
+  gone: { readonly topics: readonly string[]; readonly languages: readonly Language[] },
+): Promise<{ byTopic: number; byLanguage: number }> {
+  const { rows } = await db.query<{ byTopic: number; byLanguage: number }>(
+    `select count(*) filter (where topics <> '{}' and topics <@ $2)::int as "byTopic",
+            count(*) filter (where language = any($3))::int as "byLanguage"
+       from subscriptions
+      where newsroom_id = $1 and state = 'active'`,
+    [newsroom, gone.topics, gone.languages],
+  )
+  return rows[0]!
+}
+
 export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,

@@ -79,6 +79,72 @@ describe('newsrooms', () => {
     })
   })
 
+  test('one is changed by what it is told, says what that was, and keeps the rest', async () => {
+    await makeHavna()
+    const before = (await run('newsroom show havna --json')).json() as { id: string }
+    const changed = await run(
+      'newsroom update havna --name "Havna by" --accent #0b5c6b --website https://havna.example/',
+    )
+    expect(changed).toMatchObject({ exit: 0, err: '' })
+    expect(changed.out).toMatch(
+      /name +Havna kommune → Havna by\nwebsite +none → https:\/\/havna.example\/\naccent +#1f4e79 → #0b5c6b\n/,
+    )
+    expect((await run('newsroom show havna --json')).json()).toEqual({
+      ...before,
+      ...{ name: 'Havna by', accent: '#0b5c6b', website: 'https://havna.example/' },
+    })
+    expect((await run('newsroom update havna --name "Havna by"')).out).toContain('nothing was changed')
+    expect((await run('newsroom update havna --website "" --json')).json()).toMatchObject({
+      newsroom: { website: null },
+      changed: ['website'],
+    })
+  })
+
+  test('topics come from a file, and readers who are left with none of theirs are told of', async () => {
+    await makeHavna()
+    const file = join(emptyFolder(), 'topics.json')
+    const topic = (id: string, name = id) => ({ id, names: { nb: name, nn: name } })
+    const write = (value: object) => writeFileSync(file, JSON.stringify(value))
+    write({ topics: [topic('sea'), topic('money')] })
+    expect((await run(`newsroom update havna --file ${file}`)).out).toMatch(/topics +added sea, money/)
+    await run(
+      'subscribers add ada@example.com bo@example.com --newsroom havna --language nn --source "a list on paper, 2026"',
+    )
+    await postgres.pool.query(
+      `update subscriptions set topics = '{sea}' where id = (select min(id) from subscriptions)`,
+    )
+    write({ topics: [topic('money', 'Penger'), topic('town')], languages: ['nb'] })
+    const changed = await run(`newsroom update havna --file ${file}`)
+    expect(changed.out).toMatch(/topics +added town; removed sea; renamed money/)
+    expect(changed.err).toContain('1 reader chose nothing but what was removed')
+    expect(changed.err).toContain('2 readers read in a language that was removed, and will get nb')
+    expect((await run('newsroom show havna --json')).json()).toMatchObject({
+      topics: [topic('money', 'Penger'), topic('town')],
+      languages: ['nb'],
+    })
+  })
+
+  test.each([
+    ['newsroom update hanva --name x', 1, 'Did you mean havna?'],
+    ['newsroom update havna --accent blue --languages xx', 2, '“xx” is not a language'],
+    [
+      'newsroom update havna --accent blue --default-language en',
+      2,
+      'The default language must be one of the languages.',
+    ],
+    ['newsroom update havna --name ""', 2, 'A newsroom needs --name.'],
+    ['newsroom update havna --file {"slug":"other"}', 2, 'keeps its slug'],
+    ['newsroom update havna --file {"topcis":[]}', 2, 'The file speaks of topcis'],
+  ])('nothing is changed by “%s”', async (line, exit, said) => {
+    await makeHavna()
+    const file = join(emptyFolder(), 'newsroom.json')
+    writeFileSync(file, /--file (.*)$/.exec(line)?.[1] ?? '{}')
+    const before = (await run('newsroom show havna --json')).out
+    const told = await run(line.replace(/--file .*$/, `--file ${file}`))
+    expect([told.exit, told.err]).toEqual([exit, expect.stringContaining(said)])
+    expect((await run('newsroom show havna --json')).out).toBe(before)
+  })
+
   test('a mistyped newsroom is answered with the near one', async () => {
     await makeHavna()
     expect((await run('newsroom show hanva')).err).toContain('Did you mean havna?')
