@@ -6,6 +6,7 @@ import { startInstallation } from '../rig/installation.ts'
 import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
 import { startSmtpSink } from '../rig/programs.ts'
 import { knockAtDoors } from './doors.ts'
+import { fillNewsroom, readPages } from './pages.ts'
 import { rateOfNodemailer, rateOfSource } from './peers.ts'
 import { releaseOfSize } from './release-of-size.ts'
 import { makeSigner, rateOfSigning } from './signing.ts'
@@ -23,6 +24,7 @@ const program = new Command('bench')
   .option('--workers <k>', 'workers processes; with two sinks they take turns', Number)
   .option('--sinks <n>', 'mail hosts, 1 or 2', Number, 1)
   .option('--doors', 'knock at the doors meanwhile: sign-ups, one-click opt-outs, releases')
+  .option('--pages', 'meanwhile read pages and feeds, 200 a second')
   .option('--small', 'meanwhile publish to the 200 readers of another newsroom')
   .option('--signed', 'with DKIM signatures, beside what OpenSSL can sign')
   .option('--json', 'one line of JSON')
@@ -33,6 +35,7 @@ const options = program.opts<{
   workers?: number
   sinks: number
   doors?: true
+  pages?: true
   small?: true
   signed?: true
   json?: true
@@ -72,6 +75,7 @@ async function measure() {
   for (let n = 0; n < workersWanted; n += 1)
     workers.push(await installation.startWorkers(`smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`))
 
+  const archive = options.pages ? await fillNewsroom(installation) : []
   // A first small mailing warms what a running installation has warm: modules, statements, connections.
   await warmUp()
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
@@ -86,10 +90,12 @@ async function measure() {
   const transactionsBefore = await countTransactions()
   const { mailing, answeredAt } = await publish('measured')
   const knocking = options.doors ? knockAtDoors(installation, options.recipients) : null
+  const reading = options.pages ? readPages(installation, archive) : null
   const first = await untilSent(mailing, 1)
   const small = options.small ? await sendSmallMailing(installation) : undefined
   await untilDone(mailing)
   const doors = await knocking?.stop()
+  const pages = await reading?.stop()
   const after = parts()
   const transactions = (await countTransactions()) - transactionsBefore
   const span = await spanOf(mailing)
@@ -133,6 +139,7 @@ async function measure() {
     workerPeakMb: Math.round(workerPeakMb),
     roundTripsPer1000: round(transactions / thousands, 1),
     ...doors,
+    ...pages,
     ...small,
     ...(signing && { signsPerSecondPossible: Math.round(signing), ratioToSigning: round(rate / signing, 3) }),
     countedBySinks: sinks.reduce((sum, sink) => sum + sink.count(), 0),
