@@ -3,7 +3,7 @@ import { localeOf } from '../language/words.ts'
 
 /** An instant as a reader of that language would write it, with the zone by name: the zone the publisher meant. */
 export function toldMoment(at: Date, zone: string, language: Language): string {
-  const zoneName = new Intl.DateTimeFormat(localeOf(language), { timeZone: zone, timeZoneName: 'longGeneric' })
+  const zoneName = formatOf(language, zone, { timeZoneName: 'longGeneric' })
     .formatToParts(at)
     .find((part) => part.type === 'timeZoneName')
   return `${toldDayAndHour(at, zone, language)} (${zoneName?.value ?? zone})`
@@ -17,16 +17,27 @@ export function toldDay(at: Date, zone: string, language: Language): string {
 
 function toldDayAndHour(at: Date, zone: string, language: Language): string {
   if (language === 'se') return toldInSami(at, zone)
-  return new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'long', timeStyle: 'short', timeZone: zone }).format(
-    at,
-  )
+  return formatOf(language, zone, { dateStyle: 'long', timeStyle: 'short' }).format(at)
 }
+
+/** Making a format costs a hundred times what using it does, and a list tells twenty moments. */
+function formatOf(language: Language, zone: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = `${language} ${zone} ${Object.keys(options).join()}`
+  let format = formats.get(key)
+  if (!format) {
+    format = new Intl.DateTimeFormat(localeOf(language), { ...options, timeZone: zone })
+    formats.set(key, format)
+  }
+  return format
+}
+
+// One for each language and zone that is in use: some dozens.
+const formats = new Map<string, Intl.DateTimeFormat>()
 
 // The Unicode data for Northern Sámi has the month's name but no pattern of its own; a date takes it in the genitive.
 function toldInSami(at: Date, zone: string): string {
-  const parts = new Intl.DateTimeFormat('se', {
+  const parts = formatOf('se', zone, {
     ...{ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
-    timeZone: zone,
   }).formatToParts(at)
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? ''
   return `${part('month').replace(/mánnu$/, 'mánu')} ${part('day')}. b. ${part('year')} dii. ${part('hour')}:${part('minute')}`
