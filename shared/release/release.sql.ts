@@ -54,7 +54,12 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
 
 /** Keeps two revisions of one release from being made at once, until the transaction ends. */
 export async function lockRelease(db: Db, newsroom: NewsroomId, externalId: string): Promise<void> {
-  await db.query(`select from releases where newsroom_id = $1 and external_id = $2 for update`, [newsroom, externalId])
+  // No stronger: a fan-out writes its mailing twice in one transaction, looks at the release it belongs to, and must not
+  // wait here for somebody who waits for that mailing.
+  await db.query(`select from releases where newsroom_id = $1 and external_id = $2 for no key update`, [
+    newsroom,
+    externalId,
+  ])
 }
 
 /** Stores a further revision; the release is what its newest revision says. */
