@@ -9,7 +9,7 @@ import { frequencies } from '../subscription/subscription.ts'
  */
 export function snippetOf(newsroom: Newsroom, language: Language, publicUrl: string): string {
   return [
-    `<pressebud-follow lang="${language}">`,
+    '<pressebud-follow>',
     formOf(newsroom, language, publicUrl),
     '</pressebud-follow>',
     `<script src="${escaped(publicUrl)}/assets/follow-box.js" async></script>`,
@@ -35,7 +35,7 @@ export function formOf(newsroom: Newsroom, language: Language, publicUrl: string
     `<select part="select" id="${id(name)}" name="${name}">${options(all)}</select>`
 
   const lines = [
-    `<form part="form" method="post" action="${escaped(publicUrl)}/newsrooms/${newsroom.slug}/subscriptions?language=${language}">`,
+    `<form part="form" lang="${language}" method="post" action="${escaped(publicUrl)}/newsrooms/${newsroom.slug}/subscriptions?language=${language}">`,
     field(
       'email',
       pages('follow.email'),
