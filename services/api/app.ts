@@ -52,6 +52,12 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
       void sendProblem(request, reply, asRefusal(error) ?? new Refusal('REQUEST_NOT_VALID'))
     },
   })
+  // A form in parts is read part by part, past the limit that holds for every other body: so it is asked before.
+  app.addHook('onRequest', async (request, reply) => {
+    if (Number(request.headers['content-length'] ?? 0) <= request.routeOptions.bodyLimit) return
+    reply.header('connection', 'close')
+    throw new Refusal('BODY_TOO_LARGE')
+  })
   const paths = watchPaths(app)
   logRequests(app)
   refuseWithProblems(app)
