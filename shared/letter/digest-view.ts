@@ -83,7 +83,7 @@ export function digestView(input: DigestLetterInput, room: DigestRoom): DigestVi
     title: words('title', { ...named, count }),
     more: left > 0 ? words('more', { count: left }) : null,
     why: words('why', named),
-    change: words('change'),
+    change: wordsFor(language, 'choice-letters')('change'),
     leave: letters('leave'),
     allReleases: letters('allReleases', named),
     sender: letters('sender', { legalName: publisher.legalName }),

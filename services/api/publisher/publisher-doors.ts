@@ -54,7 +54,10 @@ export const publisherDoors =
                 mailing: Type.Object({ id: Type.String(), state: Type.String() }),
                 detail: Type.String({ description: 'What will happen, in a sentence.' }),
               },
-              { description: 'Accepted and stored: every reader active now is owed this release.' },
+              {
+                description:
+                  'Accepted and stored: every reader active now who wishes for it is owed this release, at once or in a digest.',
+              },
             ),
             ...problemReplies(
               'BODY_NOT_JSON',
