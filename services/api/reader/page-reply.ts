@@ -9,6 +9,7 @@ import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
 import { policyWithScript } from './page-headers.ts'
+import { pictureUrl } from './release-enclosures.ts'
 
 export type Page = {
   /** A file in `pages/`. */
@@ -89,7 +90,7 @@ function renderPage(page: Page, url: string): string {
     stylePath,
     lookPath: page.newsroom && lookPath(page.newsroom),
     website: webUrl(page.newsroom?.website ?? ''),
-    logoUrl: webUrl(page.newsroom?.logoUrl ?? ''),
+    logoUrl: pictureUrl(page.newsroom?.logoUrl ?? ''),
     languageLinks: (page.languages ?? []).map((language) => ({
       language,
       name: languageNames[language],
