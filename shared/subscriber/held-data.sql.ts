@@ -36,6 +36,8 @@ export type HeldConsent = {
   readonly language: string | null
   readonly wording: string | null
   readonly formUrl: string | null
+  /** What was wished for, as it was agreed to. */
+  readonly wishes: unknown
   readonly detail: unknown
   /** The keyed hash of where the act came from, while it is kept. */
   readonly origin: string | null
@@ -75,7 +77,7 @@ export async function collectHeldData(db: Db, addressHash: Buffer): Promise<Held
       ),
       db.query<HeldConsent>(
         `select c.at, n.slug as newsroom, n.name as "newsroomName", c.act, c.door, c.language, c.wording,
-                c.form_url as "formUrl", c.detail, encode(c.origin_hash, 'hex') as origin, c.mailing_id as mailing
+                c.form_url as "formUrl", c.wishes, c.detail, encode(c.origin_hash, 'hex') as origin, c.mailing_id as mailing
            from subscribers b join consent_log c on c.subscriber_id = b.id join newsrooms n on n.id = c.newsroom_id
           where b.address_hash = $1 order by c.id`,
         [addressHash],

@@ -5,6 +5,7 @@ import { networksOf } from '../../../shared/budget/network.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { ReaderDeps } from './reader-deps.ts'
+import { refusedBefore, rememberRefusal } from './refused-before.ts'
 
 const hour = 3600
 
@@ -58,15 +59,15 @@ export async function admit(
     { budget: budgets.newsroom, subject: newsroom.id },
     { budget: budgets.installation, subject: '' },
   ]
-  const extra = chargesOf(budgets, newsroom, pass)
-  const charges = [
+  const networks: Charge[] = [
     { budget: budgets.network, subject: net.narrow },
     { budget: budgets.wideNetwork, subject: net.wide },
-    ...ceilings,
-    ...extra,
   ]
+  const extra = chargesOf(budgets, newsroom, pass)
   const now = deps.now()
-  const spent = await spend(deps.pool, deps.addressHashKey, charges, now)
+  const before = refusedBefore(deps, networks, now)
+  if (before.length > 0) return { admitted: false, needs: 'patience', short: before, ceiling: false }
+  const spent = await spend(deps.pool, deps.addressHashKey, [...networks, ...ceilings, ...extra], now)
   if (spent.granted) return { admitted: true, notBefore: pass === 'slow-lane' ? spent.startsAt.at(-1)! : now }
 
   const hard = spent.short.filter(({ charge }) => !extra.includes(charge) || pass === 'slow-lane')
@@ -75,6 +76,11 @@ export async function admit(
       await alarm(deps, 'sign-ups are unusually many: a proof of work is asked for', newsroom, budgets.usual.name)
     return { admitted: false, needs: 'proof' }
   }
+  rememberRefusal(
+    deps,
+    hard.filter(({ charge }) => networks.includes(charge)),
+    now,
+  )
   const tripped = hard.filter(({ charge }) => ceilings.includes(charge) || charge.budget === budgets.slowLane)
   for (const { charge } of tripped)
     await alarm(deps, 'sign-ups have reached a ceiling: new ones are refused', newsroom, charge.budget.name)

@@ -5,6 +5,7 @@ import type { Language } from '../../../shared/language/language.ts'
 import type { NewsroomId } from '../../../shared/newsroom/newsroom.ts'
 import { oweNotice } from '../../../shared/notice/notice.sql.ts'
 import type { NoticeId } from '../../../shared/notice/notice.ts'
+import type { Pool } from '../../../shared/postgres/pool.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
 import { rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
@@ -26,10 +27,27 @@ export type SignUp = {
 }
 
 /**
+ * Sign-ups for one address that come at the same instant are one: they would only wait for each other's row, each with a
+ * connection in its hands, and whoever sent a thousand of them would have all there are.
+ */
+export function signUp(deps: ReaderDeps, asked: SignUp): Promise<void> {
+  const here = underWay.get(deps.pool) ?? new Map<string, Promise<void>>()
+  underWay.set(deps.pool, here)
+  const key = `${asked.newsroomId} ${asked.wish.address.key}`
+  const known = here.get(key)
+  if (known) return known
+  const done = takeDown(deps, asked).finally(() => here.delete(key))
+  here.set(key, done)
+  return done
+}
+
+const underWay = new WeakMap<Pool, Map<string, Promise<void>>>()
+
+/**
  * Takes down a wish to follow. The same statements run whether the address is new, waiting, following, gone or
  * suppressed, so that neither the answer nor the time it takes tells a stranger which: only the mailbox learns.
  */
-export async function signUp(deps: ReaderDeps, asked: SignUp): Promise<void> {
+async function takeDown(deps: ReaderDeps, asked: SignUp): Promise<void> {
   const now = deps.now()
   const { newsroomId, wish } = asked
   const noticeId = uuidv7() as NoticeId
