@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
-import { findMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
+import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { mayStillBegin, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
+import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
@@ -177,6 +178,17 @@ describe('a reader who leaves', () => {
     const states = await statesOf(mailingId)
     expect((states.sent ?? 0) + (states.opted_out ?? 0)).toBe(200)
     expect(inbox.received).toHaveLength(states.sent ?? 0)
+  })
+
+  test('right after its mailing was replaced is answered no sooner', async () => {
+    const [reader] = await givenReaders(database.pool, newsroom, 1)
+    const { release, mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const lease = await leaseChunk(database.pool, { mailingId, n: 0 })
+    expect(await writeDeliveries(database.pool, lease!.chunk, { most: 10, window: 172_800 })).toHaveLength(1)
+    await supersedeMailings(database.pool, release.id)
+    await leave(reader!.subscriptionId)
+    expect(await mayStillBegin(database.pool, reader!.subscriptionId)).toBeGreaterThan(0)
   })
 
   const leave = (subscription: string) =>

@@ -47,8 +47,7 @@ const turn = 15_000
  */
 export async function cutDigests(deps: CutDigestsDeps): Promise<void> {
   await openDueCuts(deps)
-  const until = performance.now() + turn
-  for (const cut of await listOpenCuts(deps.pool)) await walk(deps, cut, until)
+  await walk(deps, await listOpenCuts(deps.pool))
   await closeDigestMailings(deps.pool)
 }
 
@@ -72,24 +71,29 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
     }
 }
 
-async function walk(deps: CutDigestsDeps, cut: { id: DigestCutId; newsroomId: NewsroomId }, until: number) {
-  const made = new Set<MailingId>()
-  let readers = 0
-  while (performance.now() < until && !deps.stopping()) {
-    const step = await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
-    for (const id of step.mailings) made.add(id)
-    readers += step.readers
-    deps.wake(
-      'fan-out',
-      step.mailings.map((id) => fanOutJob(id, deps.now().getTime())),
-    )
-    if (!step.more) break
+/** The cuts take turns, a batch each, so that a small newsroom does not wait for the last reader of a large one. */
+async function walk(deps: CutDigestsDeps, cuts: readonly { id: DigestCutId; newsroomId: NewsroomId }[]): Promise<void> {
+  const until = performance.now() + turn
+  let [readers, digests] = [0, 0]
+  for (let open = cuts; open.length > 0; ) {
+    const unfinished: (typeof open)[number][] = []
+    for (const cut of open) {
+      if (performance.now() > until || deps.stopping()) return
+      const step = await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
+      readers += step.readers
+      digests += step.made
+      const jobs = step.mailings.map((id) => fanOutJob(id, deps.now().getTime()))
+      deps.wake('fan-out', jobs)
+      if (step.more) unfinished.push(cut)
+    }
+    open = unfinished
   }
-  if (readers > 0) deps.log.info({ cut: cut.id, readers, digests: made.size }, 'digests were dealt')
+  if (readers > 0) deps.log.info({ readers, digests }, 'digests were dealt')
 }
 
-type Step = { readonly more: boolean; readonly mailings: readonly MailingId[]; readonly readers: number }
-const nothing: Step = { more: false, mailings: [], readers: 0 }
+type Step = Dealt & { readonly more: boolean; readonly readers: number }
+type Dealt = { readonly mailings: readonly MailingId[]; readonly made: number }
+const nothing: Step = { more: false, readers: 0, mailings: [], made: 0 }
 
 /** One batch of readers: all of it is committed, or nothing. */
 async function takeStep(
@@ -103,11 +107,11 @@ async function takeStep(
   if (cut.replaces !== null) return replace(deps, tx, cut, cut.replaces)
   const { frequency, head, reached } = cut
   const readers = await lockDigestReaders(tx, newsroomId, frequency!, reached, deps.readersAtOnce)
-  const mailings = await deal(deps, tx, cut, await listContents(tx, cut, readers))
+  const dealt = await deal(deps, tx, cut, await listContents(tx, cut, readers))
   await moveCursors(tx, readers, head!)
   if (readers.length < deps.readersAtOnce) await closeCut(tx, id)
   else await moveCut(tx, id, readers.at(-1)!)
-  return { more: readers.length === deps.readersAtOnce, mailings, readers: readers.length }
+  return { more: readers.length === deps.readersAtOnce, readers: readers.length, ...dealt }
 }
 
 /** The readers of one chunk of a digest that was replaced, once nothing of it can still be sent. */
@@ -123,22 +127,24 @@ async function replace(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, replaced: M
     return nothing
   }
   const readers: readonly SubscriptionId[] = await lockReaders(tx, left.readers, replaced)
-  const mailings = await deal(deps, tx, cut, await listReplacingContents(tx, replaced, readers))
+  const dealt = await deal(deps, tx, cut, await listReplacingContents(tx, replaced, readers))
   await moveCut(tx, cut.id, String(Number(cut.reached) + 1))
-  return { more: true, mailings, readers: readers.length }
+  return { more: true, readers: readers.length, ...dealt }
 }
 
-async function deal(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, contents: readonly DealtContent[]) {
+async function deal(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, contents: readonly DealtContent[]): Promise<Dealt> {
   const mailings: MailingId[] = []
+  let made = 0
   for (const { items, readers } of contents) {
     const contentsHash = createHash('sha256').update(JSON.stringify(items)).digest('hex')
     let mailingId = await findDigest(tx, cut.id, contentsHash)
     if (mailingId === null) {
       mailingId = await insertDigestMailing(tx, { newsroomId: cut.newsroomId, dueAt: cut.hourAt, paused: cut.paused })
       await insertDigest(tx, { mailingId, cutId: cut.id, contentsHash, items })
+      made += 1
     }
     await dealDeliveries(tx, mailingId, readers, deps.chunkSize)
     mailings.push(mailingId)
   }
-  return mailings
+  return { mailings, made }
 }
