@@ -10,6 +10,7 @@ import { prepareDigestLetter } from '../../shared/letter/prepare-digest.ts'
 import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { noticeKinds } from '../../shared/notice/notice.ts'
 import {
   bareContent,
   digestItems,
@@ -89,7 +90,7 @@ export async function sampleLetters(): Promise<readonly NamedLetter[]> {
   })
   await digest('digest-long-nb', { newsroom: sampleNewsroom, mailingId, items: manyDigestItems, language: 'nb' })
   for (const language of noticeLanguages)
-    for (const kind of ['confirmation', 'already-following'] as const)
+    for (const kind of noticeKinds)
       letters.push({
         name: `${kind}-${language}`,
         letter: await prepareNotice({ ...common, kind, newsroom: sampleNewsroom, language }),

@@ -34,8 +34,9 @@ export function heldView(held: HeldData, newsroom: Newsroom | null, language: La
       ...moment(one.at),
       newsroom: one.newsroomName,
       act: say(`act.${one.act}`),
-      // The version stands before the words, for us and not for the reader.
-      words: (one.wording ?? '').replace(/^\d{4}-\d{2}: /, ''),
+      // The version stands before the words, for us and not for the reader; of a change its own words say more.
+      words: one.act === 'changed' ? '' : (one.wording ?? '').replace(/^\d{4}-\d{2}: /, ''),
+      changes: Object.keys((one.detail ?? {}) as object).map((name) => say(name === 'pausedUntil' ? 'pause' : name)),
       language: one.language && isLanguage(one.language) ? one.language : language,
     })),
     letters: letters.map((one) => ({
@@ -43,7 +44,7 @@ export function heldView(held: HeldData, newsroom: Newsroom | null, language: La
       title: one.title ?? one.newsroom,
       state: say(`letter.${stateOf(one)}`),
     })),
-    kept: letters.length === 0 ? null : say('myData.lettersKept', { count: letters.length }),
+    kept: letters.length === 0 ? null : say('myData.lettersKept'),
   }
 }
 
