@@ -8,9 +8,10 @@ import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 import { drawProgress } from './progress.ts'
+import { addReaderCommands } from './reader-commands.ts'
 import { asJson, count, plain, tableOf } from './terminal.ts'
 
-/** `subscribers add`, `count`. */
+/** `subscribers add`, `count`, and those about readers one by one. */
 export function addSubscriberCommands(program: Command, deps: CliDeps): void {
   const subscribers = program.command('subscribers').description('the readers of a newsroom')
 
@@ -31,6 +32,8 @@ export function addSubscriberCommands(program: Command, deps: CliDeps): void {
     .requiredOption('--newsroom <slug>', 'whose readers')
     .option('--json', 'answer in JSON')
     .action((options: { newsroom: string; json?: true }) => countReaders(deps, options))
+
+  addReaderCommands(subscribers, deps)
 }
 
 const addExamples = `

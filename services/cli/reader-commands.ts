@@ -1,0 +1,160 @@
+import { setTimeout } from 'node:timers/promises'
+import { type Command, Option } from 'commander'
+import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
+import { parseAddress } from '../../shared/subscriber/address.ts'
+import { addressHashKey, hashAddress } from '../../shared/subscriber/address-hash.ts'
+import { eraseReader } from '../../shared/subscriber/erase-reader.sql.ts'
+import { collectHeldData, type HeldData } from '../../shared/subscriber/held-data.sql.ts'
+import { type ListedReader, listReaders } from '../../shared/subscription/list-readers.sql.ts'
+import {
+  type SubscriptionId,
+  type SubscriptionState,
+  subscriptionStates,
+} from '../../shared/subscription/subscription.ts'
+import { chooseNewsroom } from './choose-newsroom.ts'
+import type { CliDeps } from './cli-deps.ts'
+import { csvLine } from './csv.ts'
+import { Mistake, usageMistake } from './mistake.ts'
+import { asJson, count, tableOf } from './terminal.ts'
+
+/** `subscribers show`, `export`, `erase`. */
+export function addReaderCommands(subscribers: Command, deps: CliDeps): void {
+  subscribers
+    .command('show')
+    .description('all that is held about one address')
+    .argument('<address>', 'whose')
+    .option('--json', 'answer in JSON, with every row')
+    .action((address: string, options: { json?: true }) => show(deps, address, options))
+
+  subscribers
+    .command('export')
+    .description('the readers of a newsroom whose address is still kept, as CSV')
+    .requiredOption('--newsroom <slug>', 'whose readers')
+    .addOption(new Option('--state <state>', 'only those in this state').choices([...subscriptionStates]))
+    .option('--json', 'answer in JSON, one reader a line')
+    .addHelpText('after', exportExamples)
+    .action((options: ExportOptions) => exportReaders(deps, options))
+
+  subscribers
+    .command('erase')
+    .description('take an address out of everything, for good; its keyed hash stays and bars an import')
+    .argument('<address>', 'whose')
+    .option('--yes', 'you mean it: this cannot be undone')
+    .option('--json', 'answer in JSON')
+    .action((address: string, options: { yes?: true; json?: true }) => erase(deps, address, options))
+}
+
+const exportExamples = `
+What a spreadsheet would take for a formula has an apostrophe before it; --json gives addresses exactly as they are.
+
+Example:
+  pressebud subscribers export --newsroom havna --state active > readers.csv
+`
+
+function hashOf({ surroundings }: CliDeps, text: string): Buffer {
+  const address = parseAddress(text)
+  if (!address) throw usageMistake('That is not an email address that mail can be sent to.')
+  return hashAddress(addressHashKey(surroundings.secretKeys()), address.key)
+}
+
+async function show(deps: CliDeps, address: string, options: { json?: true }): Promise<void> {
+  const { terminal, surroundings } = deps
+  const held = await collectHeldData(surroundings.database(), hashOf(deps, address))
+  if (options.json) return terminal.out(asJson(held))
+  if (held.subscribers.length === 0 && held.suppression === null) return terminal.out('Nothing is held about it.\n')
+  tell(deps, held)
+}
+
+function tell({ terminal }: CliDeps, held: HeldData): void {
+  const { paint } = terminal
+  const known = held.subscribers.some(({ address }) => address !== null)
+  if (!known) terminal.out('The address itself is not kept; it is known by its keyed hash.\n')
+  if (held.suppression)
+    terminal.out(`${paint.bad('Suppressed')} as ${held.suppression.reason} since ${momentOf(held.suppression.at)}.\n`)
+  const follows = held.subscriptions.map((one) => [
+    one.newsroom,
+    one.endedReason && one.state === 'ended' ? `${one.state} (${one.endedReason})` : one.state,
+    one.language,
+    one.frequency,
+    one.topics.join(', ') || 'all',
+    one.pausedUntil ? momentOf(one.pausedUntil) : '',
+  ])
+  if (follows.length > 0)
+    terminal.out(
+      `\n${tableOf(paint, ['Newsroom', 'State', 'Language', 'Frequency', 'Topics', 'Paused until'], follows)}`,
+    )
+  const acts = held.consents.map((one) => [momentOf(one.at), one.newsroom, one.act, one.door])
+  if (acts.length > 0) terminal.out(`\n${tableOf(paint, ['When', 'Newsroom', 'Act', 'Door'], acts)}`)
+  const letters = held.deliveries.length
+  terminal.out(
+    `\n${count(letters, 'letter')} and ${count(held.notices.length, 'notice')} still known; --json has every row.\n`,
+  )
+}
+
+type ExportOptions = { newsroom: string; state?: SubscriptionState; json?: true }
+
+/** Readers read at once, and written before the next are asked for. */
+const readersAtOnce = 1_000
+
+async function exportReaders(deps: CliDeps, options: ExportOptions): Promise<void> {
+  const { terminal, surroundings } = deps
+  const db = surroundings.database()
+  const newsroom = await chooseNewsroom(db, options.newsroom)
+  const states = options.state ? [options.state] : subscriptionStates
+  if (!options.json) terminal.out(csvLine(columns.map(([name]) => name)))
+  let after = '0' as SubscriptionId
+  for (;;) {
+    const readers = await listReaders(db, newsroom.id, { states, after, most: readersAtOnce })
+    terminal.out(
+      readers
+        .map((reader) =>
+          options.json
+            ? `${JSON.stringify({ ...reader, id: undefined })}\n`
+            : csvLine(columns.map(([, told]) => told(reader))),
+        )
+        .join(''),
+    )
+    const last = readers.at(-1)
+    if (!last || readers.length < readersAtOnce) return
+    after = last.id
+  }
+}
+
+const columns: readonly (readonly [name: string, told: (reader: ListedReader) => string])[] = [
+  ['address', (reader) => reader.address],
+  ['state', (reader) => reader.state],
+  ['language', (reader) => reader.language],
+  ['frequency', (reader) => reader.frequency],
+  ['topics', (reader) => reader.topics.join(' ')],
+  ['paused_until', (reader) => reader.pausedUntil?.toISOString() ?? ''],
+  ['requested_at', (reader) => reader.requestedAt.toISOString()],
+  ['activated_at', (reader) => reader.activatedAt?.toISOString() ?? ''],
+  ['ended_at', (reader) => reader.endedAt?.toISOString() ?? ''],
+  ['ended_reason', (reader) => reader.endedReason ?? ''],
+]
+
+async function erase(deps: CliDeps, address: string, options: { yes?: true; json?: true }): Promise<void> {
+  const { terminal, surroundings } = deps
+  const hash = hashOf(deps, address)
+  if (!options.yes)
+    throw new Mistake('Nothing is erased yet: it cannot be undone.', [
+      '`subscribers show` tells what would be; say --yes to erase it.',
+    ])
+  const pool = surroundings.database()
+  const { addresses, ended } = await eraseReader(pool, hash, { door: 'operator' }, deps.now())
+  for (const subscription of ended) await untilNobodyMayBegin(deps, subscription)
+  if (options.json) return terminal.out(asJson({ found: addresses > 0, ended: ended.length }))
+  const found = addresses > 0 ? 'Erased' : 'Nothing was held; now it cannot be imported either'
+  terminal.out(`${terminal.paint.good('✓')} ${found}. ${count(ended.length, 'subscription')} ended.\n`)
+}
+
+/** As the doors do: it is said to be done once no worker may still begin a letter to that reader. */
+async function untilNobodyMayBegin({ surroundings }: CliDeps, subscription: SubscriptionId): Promise<void> {
+  for (;;) {
+    const wait = await mayStillBegin(surroundings.database(), subscription)
+    if (wait === 0) return
+    await setTimeout(Math.min(wait, 50))
+  }
+}
+
+const momentOf = (at: Date) => at.toISOString().slice(0, 16).replace('T', ' ')
