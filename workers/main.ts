@@ -140,7 +140,7 @@ async function start(): Promise<() => Promise<void>> {
       unconfirmed: settings.LAPSE_AFTER_DAYS,
     },
     batch: 4_000,
-    statements: 60,
+    statements: 40,
   })
   const timetable = openTimetable({ pool, log }, [
     {

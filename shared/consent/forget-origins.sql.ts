@@ -7,7 +7,7 @@ export async function forgetOrigins(db: Db, days: number, most: number): Promise
     `update consent_log set origin_hash = null
       where id = any(array(select id from consent_log
                             where origin_hash is not null and at < now() - $1 * interval '1 day'
-                            order by id limit $2))`,
+                            order by at limit $2))`,
     [days, most],
   )
   return rowCount ?? 0

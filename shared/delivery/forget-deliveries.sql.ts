@@ -14,16 +14,18 @@ export async function forgetDeliveries(
   most: number,
 ): Promise<{ last: SubscriptionId | null; deleted: number }> {
   const { rows } = await db.query<{ last: SubscriptionId | null; deleted: number }>(
-    `with next as (
-       select subscription_id from deliveries
-        where mailing_id = $1 and subscription_id > $2 order by subscription_id limit $3
-     ), gone as (
-       delete from deliveries d using next n where d.mailing_id = $1 and d.subscription_id = n.subscription_id
-     )
-     select max(subscription_id) as last, count(*)::int as deleted from next`,
+    `select max(subscription_id) as last, count(*)::int as deleted
+       from (select subscription_id from deliveries
+              where mailing_id = $1 and subscription_id > $2 order by subscription_id limit $3) next`,
     [mailing, after, most],
   )
   const { last, deleted } = rows[0]!
+  // A range of the key, so that there is one plan to choose; nothing is written into it any more.
+  await db.query('delete from deliveries where mailing_id = $1 and subscription_id > $2 and subscription_id <= $3', [
+    mailing,
+    after,
+    last,
+  ])
   await db.query(
     `delete from attempts where mailing_id = $1 and subscription_id > $2 and ($3::bigint is null or subscription_id <= $3)`,
     [mailing, after, last],

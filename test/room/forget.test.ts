@@ -45,7 +45,7 @@ beforeEach(async () => {
 const quiet = { info: () => {} }
 const spans = { deliveries: 90, webhooks: 30, notices: 90, origins: 365, addresses: 30, unconfirmed: 7 }
 const forget = (batch = 3): Promise<Forgotten> =>
-  openForgetting({ pool, log: quiet, spans, stopping: () => false, batch, statements: 100 })()
+  openForgetting({ pool, log: quiet, spans, now: () => new Date(), stopping: () => false, batch, statements: 100 })()
 const lapse = () => lapsePending({ pool, log: quiet, now: () => new Date(), stopping: () => false, lapseAfterDays: 7 })
 const days = (count: number) => `${count} days`
 const count = async (statement: string, values: unknown[] = []) =>

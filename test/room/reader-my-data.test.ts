@@ -232,6 +232,14 @@ test('an answer that names the address and is recorded after the erasure is clea
   await pool.query('update deliveries set reply = $2 where subscription_id = $1', [id, `550 <${email}> gone`])
   const spans = { deliveries: 90, webhooks: 30, notices: 90, origins: 365, addresses: 30, unconfirmed: 7 }
   const quiet = { info: () => {} }
-  await openForgetting({ pool, log: quiet, spans, stopping: () => false, batch: 100, statements: 10 })()
+  await openForgetting({
+    pool,
+    log: quiet,
+    spans,
+    now: () => new Date(),
+    stopping: () => false,
+    batch: 100,
+    statements: 10,
+  })()
   expect(await everyRow(pool)).not.toContain(email)
 })

@@ -26,6 +26,7 @@ export type Spans = {
 export type ForgetDeps = {
   readonly pool: Pool
   readonly log: Pick<Log, 'info'>
+  readonly now: () => Date
   readonly spans: Spans
   readonly stopping: () => boolean
   /** Rows in one statement: some milliseconds of locks on rows nobody works with any more. */
@@ -36,12 +37,16 @@ export type ForgetDeps = {
 
 export type Forgotten = Record<keyof Spans | 'mailings', number>
 
+/** Spans are days: the walk over all subscribers begins again after six hours. */
+const walkRest = 6 * 3_600_000
+
 /**
  * Forgets what has been kept long enough, the oldest first, in small statements that go along keys. What a turn does not
- * get done the next one does; the walk over all subscribers goes on where it stood, and begins again at its end.
+ * get done the next one does; the walk over all subscribers goes on where it stood.
  */
 export function openForgetting(deps: ForgetDeps): () => Promise<Forgotten> {
   let walkedTo = '0' as SubscriberId
+  let walkAgain = 0
   return async () => {
     const { pool, spans, batch } = deps
     await eraseLateReplies(pool)
@@ -52,11 +57,12 @@ export function openForgetting(deps: ForgetDeps): () => Promise<Forgotten> {
     const unconfirmed = await untilDone(deps, () => forgetAddressChanges(pool, spans.unconfirmed, batch))
     let addresses = 0
     for (let statement = 0; statement < deps.statements && !deps.stopping(); statement++) {
+      if (deps.now().getTime() < walkAgain) break
       const wish = { after: walkedTo, days: spans.addresses, unconfirmedDays: spans.unconfirmed, most: batch }
       const { last, idle } = await findIdleReaders(pool, wish)
       if (idle.length > 0) addresses += await inTransaction(pool, (tx) => forgetAddresses(tx, idle))
       walkedTo = last ?? ('0' as SubscriberId)
-      if (last === null) break
+      if (last === null) walkAgain = deps.now().getTime() + walkRest
     }
     const forgotten = { ...ledger, webhooks, notices, origins, addresses, unconfirmed }
     if (Object.values(forgotten).some((count) => count > 0))

@@ -28,7 +28,7 @@ create trigger consent_log_stands before truncate on consent_log
 alter table consent_log enable always trigger consent_log_rows_stand;
 alter table consent_log enable always trigger consent_log_stands;
 
-create index consent_log_origins on consent_log (id) where origin_hash is not null;
+create index consent_log_origins on consent_log (at) where origin_hash is not null;
 create index consent_log_subscriber on consent_log (subscriber_id);
 
 -- One wish to be written to elsewhere. It holds no address: the new one is a subscriber of its own from the start.
