@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { HtmlValidate } from 'html-validate'
+import { type ConfigData, HtmlValidate } from 'html-validate'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
@@ -190,8 +190,12 @@ const topicsOfHavneby = [
 const drawing =
   '<svg xmlns="http://www.w3.org/2000/svg" width="1200" height="675"><rect width="1200" height="675" fill="#9cc3d5"/><path d="M0 420h1200v255H0z" fill="#2f6f8f"/><path d="M250 330h620l90 40-60 80H310z" fill="#fff"/></svg>'
 
-// `aria-label` on a landmark and long titles are how these pages tell two things apart; both are sound.
-const rulesWeChose = { 'long-title': 'off' } as const
+// `aria-label` on a landmark and long titles are how these pages tell two things apart; both are sound. Boxes that are
+// ticked together share their name.
+const rulesWeChose: NonNullable<ConfigData['rules']> = {
+  'long-title': 'off',
+  'form-dup-name': ['error', { shared: ['radio', 'checkbox', 'button', 'submit', 'reset'] }],
+}
 
 /** WCAG 2.5.8: 24 by 24 px, but for links in a sentence. */
 const smallTargets = (page: Page) =>
