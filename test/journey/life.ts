@@ -3,6 +3,8 @@ import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
+import { wishFrequency } from '../given/digests.ts'
 import { givenReaders } from '../given/readers.ts'
 import { releaseBody } from '../given/webhook.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -178,6 +180,35 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await done(mailing)
       expect(copies(title, addresses)).toEqual(addresses.map(() => 1))
       expect(await doubted(mailing)).toBe(0)
+    })
+
+    test('a digest whose hour came while the workers were away is caught up with once, and can be left', async () => {
+      const [gathers, leaves] = [reader('gathers'), reader('gone')]
+      await Promise.all([gathers.follow(), leaves.follow()])
+      const { rows } = await house.pool.query<{ id: SubscriptionId }>(
+        `select s.id from subscriptions s join subscribers b on b.id = s.subscriber_id where b.address = any($1)`,
+        [[gathers.address, leaves.address]],
+      )
+      for (const { id } of rows) await wishFrequency(house.pool, id, 'daily')
+      const first = await publish()
+      const second = await publish()
+      await Promise.all([done(first.mailing), done(second.mailing)])
+      expect([gathers.letters(), leaves.letters()]).toEqual([1, 1])
+
+      await endProgram(workers, 'SIGTERM')
+      // The newsroom has been there for some days, and with it the hours of its digests.
+      await house.pool.query(`update newsrooms set created_at = now() - interval '3 days' where id = $1`, [
+        house.newsroom.id,
+      ])
+      workers = await house.startWorkers(inbox.url)
+      const digest = await gathers.letter(1)
+      expect(digest.text).toContain(first.title)
+      expect(digest.text).toContain(second.title)
+      const { rows: made } = await house.pool.query<{ id: string }>(`select id from mailings where kind = 'digest'`)
+      expect(made).toHaveLength(1)
+      await done(made[0]!.id)
+      expect([gathers.letters(), leaves.letters()]).toEqual([2, 2])
+      expect(await oneClick(await leaves.letter(1))).toBe(200)
     })
 
     test('the public door told to stop answers who is inside, and ends in order', async () => {

@@ -1,5 +1,6 @@
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
@@ -32,11 +33,11 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await database.pool.query(
-    'truncate mailings, renderings, chunks, deliveries, attempts, suppressions, digest_line, digest_cuts, digests, digest_items',
+    'truncate newsrooms, subscribers, suppressions, mailings, deliveries, attempts, digests, digest_items cascade',
   )
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 20 })
-  newsroom = await givenNewsroom(database.pool, { topics: [topic('culture'), topic('roads')] })
+  newsroom = await givenNewsroom(database.pool, { topics: [topic('culture'), topic('roads')], digestWeekday })
   secret = await givenSecret(database.pool, newsroom)
   nextNoon = noonsFrom(new Date())
   return async () => {
@@ -44,6 +45,9 @@ beforeEach(async () => {
     await inbox.close()
   }
 })
+
+/** That of yesterday: on whatever day the tests are run, the next weekly digest is some days off. */
+const digestWeekday = new Date(Date.now() - 86_400_000).getUTCDay() || 7
 
 const topic = (id: string) => ({ id, names: { nb: id, en: id } })
 
@@ -89,7 +93,7 @@ async function endOfDay(): Promise<Record<string, string[]>> {
 
 async function endOfWeek(): Promise<Record<string, string[]>> {
   for (let at = nextNoon(); ; at = nextNoon())
-    if (at.getUTCDay() === 1) return engine.cutDigestsAndSend(at).then(letters)
+    if ((at.getUTCDay() || 7) === digestWeekday) return engine.cutDigestsAndSend(at).then(letters)
 }
 
 describe('a digest', () => {
@@ -269,11 +273,16 @@ describe('a cut', () => {
     let steps = 0
     const small = { ...engine.digests, now: () => noon, readersAtOnce: 10, stopping: () => ++steps > 2 }
     await cutDigests(small)
-    // The third batch breaks in the middle: all it had written is undone with it.
+    const dealt = async () => (await database.pool.query('select from deliveries where state = $1', ['due'])).rowCount
+    const before = await dealt()
+    expect(before).toBeGreaterThan(0)
+    expect(before).toBeLessThan(50)
+    // The next batch breaks in the middle: all it had written is undone with it.
     await database.pool.query(`create function break_off() returns trigger language plpgsql as
       $$ begin raise 'broken off'; end $$;
       create trigger break_off before update of reached on digest_cuts for each row execute function break_off()`)
-    await expect(cutDigests({ ...small, stopping: () => false })).rejects.toThrow('broken off')
+    await cutDigests({ ...small, stopping: () => false })
+    expect(await dealt()).toBe(before)
     await database.pool.query('drop trigger break_off on digest_cuts; drop function break_off')
     await engine.cutDigestsAndSend(noon)
     await engine.cutDigestsAndSend(noon)
@@ -322,6 +331,36 @@ describe('a cut', () => {
     late.release()
     await engine.reconcileAndSend()
     expect(await endOfDay()).toEqual({ kari: ['For sent'] })
+    expect(await endOfDay()).toEqual({})
+  })
+})
+
+describe('a release whose mailing an operator', () => {
+  test('has paused is told in the digest after it goes on, to those who have it not', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily', ola: 'weekly' })
+    const mailing = await publish('a', 'Holdt igjen')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Holdt igjen'] })
+    // As if it were still being sent to others, and somebody stopped it to look.
+    await database.pool.query(`update mailings set state = 'sending', done_at = null where id = $1`, [mailing])
+    await database.pool.query(
+      `insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
+       values ($1, 99, 0, 0, 1, 99, 'open', 'infinity')`,
+      [mailing],
+    )
+    await setPaused(database.pool, mailing, true)
+    await publish('b', 'Sendt')
+    await engine.reconcileAndSend()
+    expect(await endOfWeek()).toEqual({ kari: ['Sendt'], ola: ['Sendt'] })
+    await setPaused(database.pool, mailing, false)
+    expect(await endOfWeek()).toEqual({ ola: ['Holdt igjen'] })
+    expect(await endOfWeek()).toEqual({})
+  })
+
+  test('has cancelled is told in none', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    await cancelMailing(database.pool, await publish('a', 'Stanset'))
+    await engine.reconcileAndSend()
     expect(await endOfDay()).toEqual({})
   })
 })

@@ -79,7 +79,7 @@ async function walk(deps: CutDigestsDeps, cuts: readonly { id: DigestCutId; news
     const unfinished: (typeof open)[number][] = []
     for (const cut of open) {
       if (performance.now() > until || deps.stopping()) return
-      const step = await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
+      const step = await takeStepSafely(deps, cut)
       readers += step.readers
       digests += step.made
       const jobs = step.mailings.map((id) => fanOutJob(id, deps.now().getTime()))
@@ -89,6 +89,16 @@ async function walk(deps: CutDigestsDeps, cuts: readonly { id: DigestCutId; news
     open = unfinished
   }
   if (readers > 0) deps.log.info({ readers, digests }, 'digests were dealt')
+}
+
+/** What breaks one newsroom's cut must not hold up the others; the batch is undone, and its next turn tries it again. */
+async function takeStepSafely(deps: CutDigestsDeps, cut: { id: DigestCutId; newsroomId: NewsroomId }): Promise<Step> {
+  try {
+    return await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
+  } catch (err) {
+    deps.log.error({ err, cut: cut.id, newsroom: cut.newsroomId }, 'a cut of digests was broken off')
+    return nothing
+  }
 }
 
 type Step = Dealt & { readonly more: boolean; readonly readers: number }
