@@ -19,7 +19,8 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
                        now() + (g ->> 'wait')::float8 * interval '1 second'
                   from (select $5::jsonb -> d.subscription_id::text) as told (g))
         where d.mailing_id = $1 and d.subscription_id = any($4::bigint[]) and d.state = 'claimed' and d.fence = $3
-       returning d.subscription_id, d.attempt, d.state, $5::jsonb -> d.subscription_id::text -> 'trouble' as trouble
+       returning d.subscription_id, d.attempt, d.state,
+                 case when $7::boolean then $5::jsonb -> d.subscription_id::text -> 'trouble' end as trouble
      ), told as (
        insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, code, enhanced, detail)
        select $1, subscription_id, attempt, now(), trouble ->> 'verdict', trouble ->> 'phase',
@@ -48,6 +49,7 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
       batch.map((row) => row.subscriptionId),
       JSON.stringify(Object.fromEntries(batch.map((row) => [row.subscriptionId, toldOf(row)]))),
       chunkLease,
+      batch.some(({ trouble }) => trouble !== null),
     ],
   })
 }
