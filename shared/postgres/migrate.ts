@@ -1,15 +1,21 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { runner } from 'node-pg-migrate'
+import pg from 'pg'
 import type { Log } from '../log/log.ts'
+
+const folder = join(import.meta.dirname, 'migrations')
 
 /**
  * Brings the schema up to date, one plain `.sql` file after another. Processes that start together take turns by
  * advisory lock, so each may call this at its own start.
  */
 export async function migrate(url: string, log: Pick<Log, 'info'>): Promise<void> {
+  if (await isUpToDate(url)) return
+  // Loaded where there is something to do: it takes 9 MB, for as long as the process lives.
+  const { runner } = await import('node-pg-migrate')
   const done = await runner({
     databaseUrl: url,
-    dir: join(import.meta.dirname, 'migrations'),
+    dir: folder,
     direction: 'up',
     migrationsTable: 'migrations',
     // Another process migrating at this moment is waited for, not failed on.
@@ -18,3 +24,20 @@ export async function migrate(url: string, log: Pick<Log, 'info'>): Promise<void
   } as Parameters<typeof runner>[0])
   for (const migration of done) log.info({ migration: migration.name }, 'schema brought up to date')
 }
+
+async function isUpToDate(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ name: string }>('select name from migrations')
+    const done = new Set(rows.map(({ name }) => name))
+    return readdirSync(folder).every((file) => done.has(file.replace(/\.sql$/, '')))
+  } catch (error) {
+    if ((error as { code?: string }).code === undefinedTable) return false
+    throw error
+  } finally {
+    await client.end()
+  }
+}
+
+const undefinedTable = '42P01'

@@ -7,7 +7,7 @@ import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
 import { startSmtpSink } from '../rig/programs.ts'
 import { knockAtDoors } from './doors.ts'
 import { fillNewsroom, readPages } from './pages.ts'
-import { rateOfNodemailer, rateOfSource } from './peers.ts'
+import { peerLetterOf, rateOfNodemailer, rateOfSource } from './peers.ts'
 import { releaseOfSize } from './release-of-size.ts'
 import { makeSigner, rateOfSigning } from './signing.ts'
 import { sendSmallMailing } from './small-mailing.ts'
@@ -116,8 +116,9 @@ async function measure() {
   say('Measuring smtp-source and nodemailer into the same sinks …')
   const ports = sinks.map(({ port }) => port)
   const peerLetters = Math.min(options.recipients, 50_000)
-  const source = await rateOfSource(ports, peerLetters, options.size)
-  const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), options.size)
+  const source = await rateOfSource(ports, peerLetters, span.bytes)
+  const letter = await peerLetterOf(pool, mailing)
+  const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), letter)
   const signing = signer ? rateOfSigning() : null
   const rate = options.recipients / seconds
   const per = (part: keyof typeof before) => round((after[part] - before[part]) / thousands, 4)

@@ -1,30 +1,35 @@
+import { readFileSync } from 'node:fs'
 import { createTransport } from 'nodemailer'
+import type { PeerLetter } from './peers.ts'
 
-/** nodemailer as its own documentation shows a newsletter: a pool of ten, one `sendMail` a reader. */
-const [port, letters, bytes] = process.argv.slice(2).map(Number) as [number, number, number]
+/**
+ * The letter we sent, sent by nodemailer as its own documentation shows a newsletter: a pool of ten, one `sendMail` a
+ * reader. It is spared what we do beside it: rendering, the database, the queue.
+ */
+const [port, letters, file] = process.argv.slice(2) as [string, string, string]
+const { subject, html, text, token } = JSON.parse(readFileSync(file, 'utf8')) as PeerLetter
 const transport = createTransport({
   host: '127.0.0.1',
-  port,
+  port: Number(port),
   pool: true,
   maxConnections: 10,
   maxMessages: Number.POSITIVE_INFINITY,
   ignoreTLS: true,
 })
-const words = 'Tolv klynger og nettverk slipper i år inn i det nasjonale klyngeprogrammet. '
-const html = `<p>${words.repeat(Math.ceil(bytes / Buffer.byteLength(words)))}</p>`.slice(0, bytes - 1_500)
 
 const started = performance.now()
 await Promise.all(
-  Array.from({ length: letters }, (_, index) =>
-    transport.sendMail({
+  Array.from({ length: Number(letters) }, (_, reader) => {
+    const own = String(reader).padStart(token.length, '0')
+    return transport.sendMail({
       from: 'Havneby kommune <presse@havneby.example>',
-      to: `r${index}@d${index % 50}.example`,
-      subject: 'Tolv nye i klyngeprogrammet',
-      text: 'Tolv klynger og nettverk slipper inn.',
-      html: `${html}<p><a href="https://press.example/unsubscribe/${index}">Meld deg av</a></p>`,
-      list: { unsubscribe: { url: `https://press.example/unsubscribe/${index}`, comment: 'x' } },
-    }),
-  ),
+      to: `r${reader}@d${reader % 50}.example`,
+      subject,
+      text: text.replaceAll(token, own),
+      html: html.replaceAll(token, own),
+      list: { unsubscribe: { url: `https://press.example/unsubscribe/${own}`, comment: 'x' } },
+    })
+  }),
 )
-process.stdout.write(String(letters / ((performance.now() - started) / 1000)))
+process.stdout.write(String(Number(letters) / ((performance.now() - started) / 1000)))
 transport.close()

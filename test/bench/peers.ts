@@ -1,5 +1,13 @@
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import PostalMime from 'postal-mime'
+import { letterBytes } from '../../shared/letter/fill.ts'
+import { type Cuts, unpackPrepared } from '../../shared/letter/pack.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { listRenderings } from '../../shared/mailing/rendering.sql.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
 import { needProgram } from '../rig/programs.ts'
 
 /** Letters per second of Postfix's own source, connections kept, ten sessions to each sink. */
@@ -23,14 +31,37 @@ export async function rateOfSource(ports: readonly number[], letters: number, by
   return letters / ((performance.now() - started) / 1000)
 }
 
+/** What nodemailer is given: the parts of a letter of ours, in which `token` stands for what differs. */
+export type PeerLetter = {
+  readonly subject: string
+  readonly html: string
+  readonly text: string
+  readonly token: string
+}
+
+/** The letter a mailing was sent with, taken apart again. */
+export async function peerLetterOf(pool: Pool, mailing: string): Promise<PeerLetter> {
+  const [rendering] = await listRenderings(pool, mailing as MailingId)
+  const token = 't'.repeat(64)
+  const reader = { to: 'r@d.example', messageId: 'x@mail.example', date: '', token }
+  const { html, text, subject } = await PostalMime.parse(
+    letterBytes(unpackPrepared({ ...rendering!, cuts: rendering!.cuts as Cuts }), reader),
+  )
+  return { subject: subject!, html: html!, text: text!, token }
+}
+
 /** Letters per second of nodemailer's pool, in a process of its own, as a user would write it: compose and send. */
-export async function rateOfNodemailer(port: number, letters: number, bytes: number): Promise<number> {
+export async function rateOfNodemailer(port: number, letters: number, letter: PeerLetter): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'pressebud-peer-'))
+  const file = join(folder, 'letter.json')
+  writeFileSync(file, JSON.stringify(letter))
   const told = await run(process.execPath, [
     join(import.meta.dirname, 'nodemailer-peer.js'),
     String(port),
     String(letters),
-    String(bytes),
+    file,
   ])
+  rmSync(folder, { recursive: true })
   return Number(told)
 }
 

@@ -77,7 +77,9 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
   const start = (name: string, entry: string, more: Record<string, string>) =>
     new Promise<ChildProcess>((resolve, reject) => {
       started += 1
-      const child = spawn(process.execPath, ['--enable-source-maps', join(entries, entry)], {
+      // As docs/operating.md starts them.
+      const flags = name === 'workers' ? ['--max-semi-space-size=4', '--single-threaded-gc'] : []
+      const child = spawn(process.execPath, ['--enable-source-maps', ...flags, join(entries, entry)], {
         env: { ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       })
