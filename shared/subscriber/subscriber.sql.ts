@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
 import type { Address } from './address.ts'
 import type { SubscriberId } from './subscriber.ts'
 
@@ -26,6 +27,14 @@ export async function addressHashOf(db: Db, id: SubscriberId): Promise<Buffer | 
 /** Keeps a subscriber from changing until the transaction ends. Taken before its subscriptions, as a sign-up does. */
 export async function lockSubscriber(db: Db, id: SubscriberId): Promise<void> {
   await db.query('select from subscribers where id = $1 for update', [id])
+}
+
+/** Keeps the subscriber of a subscription from being erased until the transaction ends. */
+export async function keepSubscriberOf(db: Db, subscription: SubscriptionId): Promise<void> {
+  await db.query(
+    `select from subscriptions s join subscribers b on b.id = s.subscriber_id where s.id = $1 for key share of b`,
+    [subscription],
+  )
 }
 
 /**

@@ -55,6 +55,10 @@ test('what was agreed to is there: who, when, in which words of which version, w
     at: expect.any(Date),
   })
   expect(rows[0].origin_hash).toHaveLength(32)
+  expect(rows[1]).toMatchObject({
+    wording: expect.stringMatching(/^\d{4}-\d{2}: Ja, følg Havneby kommune$/),
+    form_url: 'https://press.example/confirm',
+  })
 })
 
 test('an origin may be let go, and nothing else of the row with it', async () => {

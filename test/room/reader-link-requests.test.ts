@@ -143,6 +143,7 @@ test('a network that asks too often is told how long to wait, and its address is
   const answer = await from('203.0.113.9')
   expect(answer.statusCode).toBe(429)
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+  expect(answer.body).toMatch(/Prøv igjen om (?:ett minutt|\d+ minutter)\./)
   expect((await from('198.51.100.7')).statusCode).toBe(200)
   await busy.app.close()
 })

@@ -14,6 +14,7 @@ export type ChoiceNote = {
   readonly address?: string
   /** Whether there is a button that posts to where the page was found; its words are `<note>.button`. */
   readonly asks?: boolean
+  readonly minutes?: number
   readonly next?: { readonly href: string; readonly words: string }
 }
 

@@ -1,6 +1,7 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
+import { versionedWording } from '../../../shared/consent/consent.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
 import { sealToken } from '../../../shared/links/token.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
@@ -69,7 +70,11 @@ async function confirm(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
     await liftByConfirming(tx, subscription.subscriberId)
     const { language, topics, frequency } = subscription
     const entry = { act: 'confirmed', subscription, door: 'confirm-page', originHash: originOf(deps, request) } as const
-    await recordConsent(tx, { ...entry, language, wishes: { language, topics, frequency } }, deps.now())
+    const newsroom = await newsroomOf(tx, subscription)
+    const shown = pageLanguage(request, [], language)
+    const wording = versionedWording(wordsFor(shown, 'follow')('confirm.button', { newsroom: newsroom.name }))
+    const seen = { language: shown, wording, formUrl: `${deps.publicUrl}/confirm` }
+    await recordConsent(tx, { ...entry, ...seen, wishes: { language, topics, frequency } }, deps.now())
     const hash = await addressHashOf(tx, subscription.subscriberId)
     if (hash) await letterWasWanted(tx, deps.addressHashKey, hash, subscription.newsroomId)
     return { subscription, standing: 'confirmed' as const, isYoung }

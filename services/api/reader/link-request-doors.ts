@@ -83,7 +83,10 @@ async function ask(
       'ratelimit-policy': `"${budget.name}";q=${budget.quota};w=${budget.span}`,
       ratelimit: `"${budget.name}";r=0;t=${wait}`,
     })
-    throw new Refusal('TOO_MANY_REQUESTS')
+    if (!prefersPage(request)) throw new Refusal('TOO_MANY_REQUESTS')
+    const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
+    const minutes = Math.max(1, Math.ceil(wait / 60))
+    return sendChoiceNote(request, reply, { newsroom, language, note: 'tooMany', status: 429, minutes })
   }
   const addressHash = hashAddress(deps.addressHashKey, address.key)
   await askForLink(deps.pool, { addressHash, newsroomId: newsroom.id, kind: door.kind }, deps.now())

@@ -1,7 +1,8 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
-import { originHash } from '../../../shared/consent/consent.ts'
+import { versionedWording } from '../../../shared/consent/consent.ts'
+import { wordsFor } from '../../../shared/language/words.ts'
 import { forgetReplies } from '../../../shared/notice/notice.sql.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
@@ -10,6 +11,7 @@ import { endSubscription, findSubscription, lockSubscription } from '../../../sh
 import { linkStanding, type Subscription } from '../../../shared/subscription/subscription.ts'
 import { newsroomOf, openConfirmation } from './confirmation-link.ts'
 import { sendNote } from './note-page.ts'
+import { originOf } from './origin-of.ts'
 import { pageLanguage } from './page-language.ts'
 import { htmlAnswer, pageQuery, problemAnswer, tokenParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
@@ -51,8 +53,10 @@ async function disown(deps: ReaderDeps, request: FastifyRequest<TokenRoute>) {
     const standing = linkStanding(subscription, claim.requestedAt)
     if (standing !== 'open') return { subscription, note: notes[standing] }
     await endSubscription(tx, subscription.id, 'disowned', ['pending'])
-    const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
-    await recordConsent(tx, { act: 'disowned', subscription, door: 'not-me-page', originHash: origin }, deps.now())
+    const language = pageLanguage(request, [], subscription.language)
+    const wording = versionedWording(wordsFor(language, 'pages')('notMe.button'))
+    const seen = { door: 'not-me-page', language, wording, formUrl: `${deps.publicUrl}/not-me` }
+    await recordConsent(tx, { act: 'disowned', subscription, originHash: originOf(deps, request), ...seen }, deps.now())
     if (await forgetAddress(tx, subscription.subscriberId)) await forgetReplies(tx, [subscription.subscriberId])
     return { subscription, note: notes.ended }
   })

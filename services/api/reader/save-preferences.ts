@@ -7,13 +7,13 @@ import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import type { Address } from '../../../shared/subscriber/address.ts'
 import { countAddressChanges, insertAddressChange } from '../../../shared/subscriber/address-change.sql.ts'
 import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
-import { rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
+import { keepSubscriberOf, rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
 import { changeFrequency } from '../../../shared/subscription/change-frequency.sql.ts'
 import { endAllOf } from '../../../shared/subscription/end-subscriptions.sql.ts'
 import { lockSubscriptionsOf } from '../../../shared/subscription/move-subscription.sql.ts'
 import { endSubscription } from '../../../shared/subscription/subscription.sql.ts'
 import type { SubscriptionId, Wishes } from '../../../shared/subscription/subscription.ts'
-import { lockWishes, writeWishes } from '../../../shared/subscription/wishes.sql.ts'
+import { findWishes, lockWishes, writeWishes } from '../../../shared/subscription/wishes.sql.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
 /** Who asks, through which link, and what they were shown. */
@@ -34,7 +34,8 @@ export async function savePreferences(
   const now = deps.now()
   const noticeId = uuidv7() as NoticeId
   const { saved, owed } = await inTransaction(deps.pool, async (tx) => {
-    // The new address first: subscribers are taken before subscriptions everywhere.
+    // Both addresses first: subscribers are taken before subscriptions everywhere.
+    if (wanted.address) await keepSubscriberOf(tx, id)
     const to = wanted.address && (await rememberSubscriber(tx, wanted.address, hashOf(deps, wanted.address), now))
     const held = await lockWishes(tx, id)
     if (held?.state !== 'active') return { saved: 'gone' as const, owed: false }
@@ -65,7 +66,7 @@ export async function leaveByPreferences(
   act: Act,
 ): Promise<void> {
   const ended = await inTransaction(deps.pool, async (tx) => {
-    const held = which === 'all' ? await lockWishes(tx, id) : null
+    const held = which === 'all' ? await findWishes(tx, id) : null
     if (held) await lockSubscriptionsOf(tx, [held.subscriberId])
     const one = held ? null : await endSubscription(tx, id, 'unsubscribed')
     const these = held ? await endAllOf(tx, [held.subscriberId], 'unsubscribed') : one ? [one] : []

@@ -1,16 +1,18 @@
 import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
-import { originHash } from '../../../shared/consent/consent.ts'
-import { languages } from '../../../shared/language/language.ts'
+import { versionedWording } from '../../../shared/consent/consent.ts'
+import { type Language, languages } from '../../../shared/language/language.ts'
+import { wordsFor } from '../../../shared/language/words.ts'
 import { type LinkKeys, openToken } from '../../../shared/links/token.ts'
 import { findNewsroomById } from '../../../shared/newsroom/newsroom.sql.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { endSubscription, findSubscription } from '../../../shared/subscription/subscription.sql.ts'
-import type { SubscriptionId } from '../../../shared/subscription/subscription.ts'
+import type { Subscription, SubscriptionId } from '../../../shared/subscription/subscription.ts'
 import { fieldOf } from './form-body.ts'
 import { sendNote } from './note-page.ts'
+import { originOf } from './origin-of.ts'
 import { pageLanguage } from './page-language.ts'
 import { formTypes, htmlAnswer, pageQuery, problemAnswer, tokenParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
@@ -64,16 +66,32 @@ async function leave(deps: ReaderDeps, link: UnsubscribeLink, request: FastifyRe
   await inTransaction(deps.pool, async (tx) => {
     const subscription = await endSubscription(tx, link.subscriptionId, 'unsubscribed')
     if (!subscription) return
-    const origin = originHash(deps.addressHashKey, request.ip, request.headers['user-agent'] ?? '')
-    const door = prefersPage(request) ? 'unsubscribe-page' : 'one-click'
-    const mailing = link.mailingId === null ? {} : { mailingId: link.mailingId }
-    await recordConsent(tx, { act: 'ended', subscription, door, originHash: origin, ...mailing }, deps.now())
+    const entry = {
+      ...({ act: 'ended', subscription, originHash: originOf(deps, request) } as const),
+      ...(link.mailingId === null ? {} : { mailingId: link.mailingId }),
+    }
+    // Who pressed a button of their mailbox saw no words of ours.
+    const seen = prefersPage(request) ? seenOnPage(deps, request, subscription) : { door: 'one-click' }
+    await recordConsent(tx, { ...entry, ...seen }, deps.now())
   })
 }
 
+/** What the page of the button said, as the log of consent keeps it. */
+function seenOnPage(deps: ReaderDeps, request: FastifyRequest, { language: preferred }: Subscription) {
+  const language = pageLanguage(request, [], preferred)
+  const wording = versionedWording(wordsFor(language, 'pages')('unsubscribe.button'))
+  return { door: 'unsubscribe-page', language, wording, formUrl: `${deps.publicUrl}/unsubscribe` }
+}
+
+/** Whoever only wants less may have it. */
+const preferencesOf = (token: string, language: Language) => ({
+  href: `/preferences/${token}?language=${language}`,
+  words: wordsFor(language, 'choices')('ask.preferences.title'),
+})
+
 async function answer(
   deps: ReaderDeps,
-  request: FastifyRequest,
+  request: FastifyRequest<TokenRoute>,
   reply: FastifyReply,
   subscriptionId: SubscriptionId,
 ): Promise<FastifyReply> {
@@ -82,7 +100,10 @@ async function answer(
   // The link outlives the rows it speaks of: whoever was forgotten since has left all the same.
   const language = pageLanguage(request, subscription ? [] : languages, subscription?.language ?? 'en')
   if (subscription && subscription.state !== 'ended')
-    return sendNote(request, reply, { newsroom, language, note: 'unsubscribe', button: oneClick })
+    return sendNote(request, reply, {
+      ...{ newsroom, language, note: 'unsubscribe', button: oneClick },
+      next: subscription.state === 'active' ? preferencesOf(request.params.token, language) : null,
+    })
   const left = { newsroom, language, note: 'unsubscribed' }
   return sendNote(request, reply, newsroom ? left : { ...left, body: 'unsubscribed.plain' })
 }
