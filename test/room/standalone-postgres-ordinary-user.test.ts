@@ -6,9 +6,9 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
@@ -38,7 +38,8 @@ beforeAll(async () => {
     const path = join(copy, 'native', 'lib', name)
     if (lstatSync(path).isSymbolicLink()) rmSync(path)
   }
-  symlinkSync(join(dirname(dirname(dirname(native))), 'pg'), join(checkout, 'node_modules', 'pg'))
+  // Copied, not linked: this very checkout may be one that only its owner can read.
+  copyPackage('pg')
   mkdirSync(join(checkout, '.data'))
   writeFileSync(
     join(checkout, 'launch.js'),
@@ -53,6 +54,16 @@ beforeAll(async () => {
   if ('uid' in account) execFileSync('chown', ['-R', `${account.uid}:${account.gid}`, checkout])
   chmodSync(checkout, 0o700)
 }, 60_000)
+
+/** A package with all it needs; every one of them lies at the top of node_modules. */
+function copyPackage(name: string): void {
+  const from = join(import.meta.dirname, '../../node_modules', name)
+  const to = join(checkout, 'node_modules', name)
+  if (existsSync(to)) return
+  cpSync(from, to, { recursive: true })
+  const { dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'))
+  for (const needed of Object.keys(dependencies)) copyPackage(needed)
+}
 
 afterEach(async () => {
   for (const child of started.splice(0)) {
