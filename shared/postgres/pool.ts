@@ -16,7 +16,7 @@ export type PoolOptions = {
    * For the api: a search that reads its index instead of every text takes half the time even where all texts fit.
    */
   readonly byKey?: boolean
-  /** Told of connections that broke while idle; pg destroys them by itself. */
+  /** Told of connections that broke while idle; pg destroys them by itself. Others fail the statement they are asked for. */
   readonly onError: (error: Error) => void
 }
 
@@ -33,7 +33,9 @@ export function openPool(options: PoolOptions): Pool {
     keepAlive: true,
     ...(options.byKey ? { options: '-c enable_seqscan=off -c enable_mergejoin=off -c jit=off' } : {}),
   })
-  // Without a listener a broken idle connection ends the process.
+  // Without a listener a broken connection ends the process: an idle one tells the pool, one in the middle of a
+  // transaction, between two statements, tells only itself.
   pool.on('error', options.onError)
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
