@@ -20,9 +20,9 @@ export async function cutChunks(
         where m.id = $1
      ), audience as (
        select s.id, row_number() over (order by s.id) - 1 as place
-         from mailed m
-         join subscriptions s on s.newsroom_id = m.newsroom_id
-        where s.id > $2 and s.id <= $3
+         from subscriptions s
+        cross join mailed m
+        where s.newsroom_id = (select newsroom_id from mailed) and s.id > $2 and s.id <= $3
           and is_owed(s, $1, m.kind, m.accepted_at, m.due_at, m.topics,
                       exists (select from letters_had(s.id, m.release_id) h where h.mailing_id < $1))
         order by s.id

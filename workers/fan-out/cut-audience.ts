@@ -5,6 +5,7 @@ import { beginWalk, findMailing, finishMailings, moveWalk } from '../../shared/m
 import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
 import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { walking } from '../../shared/postgres/walk.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
@@ -55,14 +56,15 @@ type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly done: boole
 async function cutStretch(deps: FanOutDeps, tx: Parameters<typeof tryTurn>[0], id: MailingId): Promise<Stretch | null> {
   const walk = await beginWalk(tx, id)
   if (walk === null) return null
-  const { cut, last } = await cutChunks(tx, {
+  const stretch = {
     mailingId: id,
     after: walk.after,
     upto: walk.wrapped ? walk.from : greatestId,
     firstN: walk.nextChunk,
     size: deps.chunkSize,
     chunks: chunksAtOnce,
-  })
+  }
+  const { cut, last } = await walking(tx, () => cutChunks(tx, stretch))
   const nextChunk = walk.nextChunk + cut.length
   if (last !== null) {
     await moveWalk(tx, id, { after: last, wrapped: walk.wrapped, nextChunk, done: false })

@@ -21,6 +21,7 @@ import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
 import { holdDigestLine, holdDigestTexts, type Tx } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { walking } from '../../shared/postgres/walk.ts'
 import { fanOutJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { lockDigestReaders, lockReaders, moveCursors } from '../../shared/subscription/digest-readers.sql.ts'
@@ -116,7 +117,7 @@ async function takeStep(
   if (cut === null) return nothing
   if (cut.replaces !== null) return replace(deps, tx, cut, cut.replaces)
   const { frequency, head, reached } = cut
-  const readers = await lockDigestReaders(tx, newsroomId, frequency!, reached, deps.readersAtOnce)
+  const readers = await walking(tx, () => lockDigestReaders(tx, newsroomId, frequency!, reached, deps.readersAtOnce))
   const dealt = await deal(deps, tx, cut, await listContents(tx, cut, readers))
   await moveCursors(tx, readers, head!)
   if (readers.length < deps.readersAtOnce) await closeCut(tx, id)
