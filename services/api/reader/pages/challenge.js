@@ -22,14 +22,31 @@ function widgetFor(challenge, settings) {
 /** Solves a challenge out of sight; what comes back goes into `altcha` of the next request. */
 export async function solve(challenge) {
   const widget = widgetFor(challenge, { display: 'invisible' })
+  // It can be spoken to once it has said that it is there.
+  const ready = new Promise((resolve) => widget.addEventListener('load', resolve, { once: true }))
   document.body.append(widget)
   try {
-    await customElements.whenDefined('altcha-widget')
+    await ready
     const { payload } = await widget.verify()
     return payload
   } finally {
     widget.remove()
   }
+}
+
+// Whoever is quicker than the check waits for it to end, one way or the other, and need not press again.
+function waitForCheck(form, widget) {
+  let isWaiting = false
+  form.addEventListener('submit', (event) => {
+    if (widget.getState() !== 'verifying') return
+    event.preventDefault()
+    isWaiting = true
+  })
+  widget.addEventListener('statechange', ({ detail }) => {
+    if (!isWaiting || detail.state === 'verifying') return
+    isWaiting = false
+    setTimeout(() => form.requestSubmit())
+  })
 }
 
 for (const place of document.querySelectorAll('.check[data-challenge]')) {
@@ -38,4 +55,5 @@ for (const place of document.querySelectorAll('.check[data-challenge]')) {
   const widget = widgetFor(place.dataset.challenge, { auto: 'onload', language, name: 'altcha' })
   widget.setAttribute('language', language)
   place.replaceChildren(widget)
+  waitForCheck(place.closest('form'), widget)
 }
