@@ -274,9 +274,8 @@ describe('a worker', () => {
 
     await engine.reconcileAndSend()
     expect(inbox.received).toEqual([])
-    await database.pool.query(`update chunks set lease_until = now() - interval '1 second' where mailing_id = $1`, [
-      mailingId,
-    ])
+    // A lease that merely ran out is not taken over within eight seconds of the server's start, which this test may be in.
+    await database.pool.query(`update chunks set lease_until = null where mailing_id = $1`, [mailingId])
     await engine.reconcileAndSend()
 
     expect(inbox.received).toHaveLength(30)
