@@ -80,7 +80,13 @@ test('a reader sees all that is held about them, in words and as a file, behind 
   const before = await everyRow(pool)
   const page = await get(door)
   expect(page.statusCode).toBe(200)
-  for (const told of ['seer@example.org', 'Havneby kommune', 'Ytterøya havn', 'One email a day', 'A new quay opens'])
+  for (const told of [
+    'seer@example.org',
+    'Havneby kommune',
+    'Ytterøya havn',
+    'Gathered, once a day',
+    'A new quay opens',
+  ])
     expect(page.body).toContain(told)
   const file = await get(`${door}/all.json`)
   expect(file.headers).toMatchObject({
