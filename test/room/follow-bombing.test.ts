@@ -3,9 +3,12 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { openEngine } from '../rig/engine.ts'
 import { follow, givenFollower, postForm, type ReaderHouse, readerHouse } from '../rig/reader-house.ts'
+import { openRecordingInbox } from '../rig/recording-inbox.ts'
 import { solved } from '../rig/solve-challenge.ts'
 
 const lines: { alarm?: string; msg: string; newsroom?: string }[] = []
@@ -141,7 +144,13 @@ describe('list bombing', () => {
     expect(Number(refused[0]!.headers['retry-after'])).toBeGreaterThan(0)
     const alarms = lines.filter((line) => line.alarm === 'newsroom-ceiling')
     expect(alarms).toEqual([expect.objectContaining({ newsroom: newsroom.slug })])
-    // What confirmed readers may do does not ask the ceiling.
+    // What confirmed readers get and may do does not ask the ceiling.
+    const inbox = await openRecordingInbox()
+    const engine = openEngine(pool, inbox.url)
+    await engine.send((await givenMailing(pool, newsroom)).mailingId)
+    expect(inbox.received.map(({ to }) => to)).toEqual(['faithful@example.org'])
+    await engine.close()
+    await inbox.close()
     const token = sealToken(house.deps.links, 'unsubscribe', [BigInt(follower.id), 0n, 0n])
     expect((await postForm(house, `/unsubscribe/${token}`, { 'List-Unsubscribe': 'One-Click' })).statusCode).toBe(200)
     const other = await givenNewsroom(pool)
