@@ -110,6 +110,21 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       expect([kari.letters(), ola.letters()]).toEqual([2, 3])
     })
 
+    test('a reader who has no letter left asks on the web, and the link that comes changes what they get', async () => {
+      const eva = reader('eva')
+      await eva.follow()
+      const ask = `${house.api}/newsrooms/${house.newsroom.slug}/preferences`
+      const post = (url: string, fields: Record<string, string>) =>
+        fetch(url, { method: 'POST', headers: { accept: 'text/html' }, body: new URLSearchParams(fields) })
+      expect((await post(ask, { email: eva.address })).status).toBe(200)
+      const link = linkIn(await eva.letter(1), 'preferences')
+      const wishes = { act: 'save', frequency: 'weekly', language: 'nb', pause: '', address: '' }
+      expect((await post(link, wishes)).status).toBe(200)
+      const { mailing } = await publish()
+      await done(mailing)
+      expect(eva.letters()).toBe(2)
+    })
+
     test('a release under embargo is nowhere to be seen before its hour, and in the mailbox after it', async () => {
       const early = reader('early')
       await early.follow()
