@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { loadCrowd } from '../rig/crowd.ts'
@@ -73,7 +74,12 @@ async function measure() {
   const api = await installation.startApi()
   const workers: ChildProcess[] = []
   for (let n = 0; n < workersWanted; n += 1)
-    workers.push(await installation.startWorkers(`smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`))
+    workers.push(
+      await installation.startWorkers(`smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`, {
+        NODE_OPTIONS: `--import=${join(import.meta.dirname, 'loop-delay.js')}`,
+        LOOP_DELAY_FILE: loopDelayFile(n),
+      }),
+    )
 
   const archive = options.pages ? await fillNewsroom(installation) : []
   // A first small mailing warms what a running installation has warm: modules, statements, connections.
@@ -92,6 +98,7 @@ async function measure() {
   const knocking = options.doors ? knockAtDoors(installation, options.recipients) : null
   const reading = options.pages ? readPages(installation, archive) : null
   const first = await untilSent(mailing, 1)
+  for (const worker of workers) worker.kill('SIGWINCH')
   const small = options.small ? await sendSmallMailing(installation) : undefined
   await untilDone(mailing)
   const doors = await knocking?.stop()
@@ -138,6 +145,7 @@ async function measure() {
     firstLetterMs: Math.round(Math.max(0, Math.min(first, span.first) - answeredAt)),
     lastLetterMs: Math.round(span.last - answeredAt),
     workerPeakMb: Math.round(workerPeakMb),
+    loopDelayMaxMs: Math.round(Math.max(...workers.map((_, n) => Number(readFileSync(loopDelayFile(n), 'utf8'))))),
     roundTripsPer1000: round(transactions / thousands, 1),
     ...doors,
     ...pages,
@@ -145,6 +153,10 @@ async function measure() {
     ...(signing && { signsPerSecondPossible: Math.round(signing), ratioToSigning: round(rate / signing, 3) }),
     countedBySinks: sinks.reduce((sum, sink) => sum + sink.count(), 0),
   }
+}
+
+function loopDelayFile(n: number): string {
+  return join(installation.folder, `loop-delay-${n}`)
 }
 
 async function publish(name: string): Promise<{ mailing: string; answeredAt: number }> {
