@@ -130,7 +130,7 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
       expect(await smallTargets(page)).toEqual([])
       if (pictures) await page.screenshot({ path: join(pictures, `${name}-${width}-${scheme}.png`), fullPage: true })
     }
-    expect(await axeFaultsInEveryLook(page, [320, 1200], { look })).toEqual([])
+    expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { look })).toEqual([])
     expect(faults).toEqual([])
     await page.close()
   })
