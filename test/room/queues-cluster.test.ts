@@ -1,7 +1,3 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSettings } from '../../shared/config/read-settings.ts'
@@ -9,41 +5,20 @@ import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { NoticeId } from '../../shared/notice/notice.ts'
 import { openWorker, type QueueStore } from '../../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
-import { endProgram, findProgram, freePort, untilListening } from '../rig/programs.ts'
+import { hasRedisCluster, type RedisCluster, startRedisCluster } from '../rig/redis-cluster.ts'
 import { until } from '../rig/until.ts'
 
-const server = findProgram('redis-server')
-const client = findProgram('redis-cli')
-const password = 'of the cluster'
-
-describe.skipIf(server === null || client === null)('the queues on a Redis Cluster of three nodes', () => {
-  const nodes: ChildProcess[] = []
-  let folder: string
+describe.skipIf(!hasRedisCluster)('the queues on a Redis Cluster of three nodes', () => {
+  let cluster: RedisCluster
   let store: QueueStore
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'pressebud-cluster-'))
-    const ports = await Promise.all([clusterPort(), clusterPort(), clusterPort()])
-    for (const port of ports) nodes.push(startNode(port))
-    await Promise.all(ports.map((port) => untilListening(port)))
-    const addresses = ports.map((port) => `127.0.0.1:${port}`)
-    const env = { ...process.env, REDISCLI_AUTH: password }
-    execFileSync(client!, ['--cluster', 'create', ...addresses, '--cluster-yes'], { env, stdio: 'ignore' })
-    const asks = (port: number) =>
-      execFileSync(client!, ['-p', String(port), 'cluster', 'info'], { env, encoding: 'utf8' })
-    await until('every node knows the cluster is whole', () =>
-      ports.every((port) => /cluster_state:ok.*cluster_known_nodes:3/s.test(asks(port))),
-    )
-    // Two of the three are named, in the form an operator writes them; the third has to be found.
-    const named = ports.slice(0, 2).map((port) => `redis://:${encodeURIComponent(password)}@127.0.0.1:${port}`)
-    const { REDIS_URL } = readSettings({ REDIS_URL: named.join(', ') }, ['REDIS_URL'])
+    cluster = await startRedisCluster()
+    const { REDIS_URL } = readSettings({ REDIS_URL: cluster.url }, ['REDIS_URL'])
     store = { redisUrl: REDIS_URL, databaseUrl: 'postgres://nobody@127.0.0.1:1/none' }
   }, 60_000)
 
-  afterAll(async () => {
-    await Promise.all(nodes.map((node) => endProgram(node)))
-    if (folder) rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => cluster.close())
 
   test('take wake-ups for every queue and give each to a worker once, of one name once', async () => {
     const said: string[] = []
@@ -77,26 +52,4 @@ describe.skipIf(server === null || client === null)('the queues on a Redis Clust
     await Promise.all(workers.map((worker) => worker.close()))
     await waking.close()
   }, 30_000)
-
-  const startNode = (port: number): ChildProcess => {
-    const dir = join(folder, String(port))
-    mkdirSync(dir)
-    return spawn(
-      server!,
-      [
-        ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'yes'],
-        ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000', '--maxmemory-policy', 'noeviction'],
-        ...['--requirepass', password, '--masterauth', password],
-      ],
-      { stdio: 'ignore' },
-    )
-  }
 })
-
-/** Nodes speak to each other ten thousand ports higher, so theirs must lie low enough. */
-async function clusterPort(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    if (port < 55_000) return port
-  }
-}
