@@ -6,6 +6,7 @@ import { addKeyCommands } from './key-commands.ts'
 import { addMailingCommands } from './mailing-commands.ts'
 import { type ExitCode, exitCodes, mistakeOf } from './mistake.ts'
 import { addNewsroomCommands } from './newsroom-commands.ts'
+import { addPaceCommands } from './pace-commands.ts'
 import { addPublishCommand } from './publish.ts'
 import { addSubscriberCommands } from './subscriber-commands.ts'
 import { asJson } from './terminal.ts'
@@ -53,6 +54,7 @@ function programOf(deps: CliDeps, wantsJson: boolean): Command {
   addPublishCommand(program, deps)
   addSubscriberCommands(program, deps)
   addMailingCommands(program, deps)
+  addPaceCommands(program, deps)
   addDkimCommands(program, deps)
   addDemoCommand(program, deps)
   return program

@@ -6,6 +6,7 @@ import { guardDesk } from './login/guard.ts'
 import { loginDoor } from './login/login-page.ts'
 import { openSessions } from './login/sessions.ts'
 import { passwordTries } from './login/try-password.ts'
+import { machineActs } from './machine/machine-acts.ts'
 import { machinePage } from './machine/machine-page.ts'
 import { mailingActs } from './mailings/mailing-acts.ts'
 import { mailingPage } from './mailings/mailing-page.ts'
@@ -48,6 +49,7 @@ export async function buildOpsApp(deps: OpsDeps): Promise<FastifyInstance> {
   mailingPage(app, deps)
   mailingActs(app, deps)
   machinePage(app, deps)
+  machineActs(app, deps)
   metricsDoor(app, deps)
   await queueBoard(app, deps)
   return app

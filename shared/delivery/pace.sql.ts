@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import { maskAddresses } from '../subscriber/mask-address.ts'
 import type { Pace } from './pace.ts'
 
 export type DomainPace = Pace & { readonly domain: string }
@@ -20,16 +21,31 @@ export async function lockPaces(db: Db, domains: readonly string[]): Promise<Dom
       where domain = any($1) order by domain for update`,
     [domains],
   )
-  return rows.map((row) => ({
-    domain: row.domain,
-    rate: row.rate,
-    heldUntil: row.held_until?.getTime() ?? 0,
-    holds: row.holds,
-    reason: row.reason,
-    detail: row.detail,
-    changedAt: row.changed_at.getTime(),
-  }))
+  return rows.map(asPace)
 }
+
+export type PaceList = { readonly paces: readonly DomainPace[]; readonly all: number }
+
+/** The paces there are, at most so many: those held at this moment first, and of each kind the newest. */
+export async function listPaces(db: Db, now: Date, most: number): Promise<PaceList> {
+  const { rows } = await db.query<PaceRow & { all: number }>(
+    `select domain, rate, held_until, holds, reason, detail, changed_at, count(*) over ()::int as all from paces
+      order by coalesce(held_until > $1, false) desc, reason = 'blocked' desc, changed_at desc, domain
+      limit $2`,
+    [now, most],
+  )
+  return { paces: rows.map(asPace), all: rows[0]?.all ?? 0 }
+}
+
+const asPace = (row: PaceRow): DomainPace => ({
+  domain: row.domain,
+  rate: row.rate,
+  heldUntil: row.held_until?.getTime() ?? 0,
+  holds: row.holds,
+  reason: row.reason,
+  detail: row.detail,
+  changedAt: row.changed_at.getTime(),
+})
 
 /** The names of the domains that have a pace; they are few. */
 export async function listPacedDomains(db: Db): Promise<string[]> {
@@ -37,7 +53,9 @@ export async function listPacedDomains(db: Db): Promise<string[]> {
   return rows.map(({ domain }) => domain)
 }
 
-/** Writes a domain's pace. A bucket that fills anew starts empty: what was saved up under another rate is not owed. */
+/**
+ * Writes a domain's pace. The provider's words are kept without the addresses they like to repeat. A bucket that fills anew starts empty: what was saved up under another rate is not owed.
+ */
 export async function writePace(db: Db, domain: string, pace: Pace): Promise<void> {
   await db.query(
     `insert into paces (domain, rate, tokens, filled_at, held_until, holds, reason, detail, changed_at)
@@ -50,7 +68,7 @@ export async function writePace(db: Db, domain: string, pace: Pace): Promise<voi
       pace.heldUntil === 0 ? null : new Date(pace.heldUntil),
       pace.holds,
       pace.reason,
-      pace.detail.slice(0, 500),
+      maskAddresses(pace.detail).slice(0, 500),
       new Date(pace.changedAt),
     ],
   )

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writePace } from '../../shared/delivery/pace.sql.ts'
 import { axeFaults, axeFaultsInEveryLook } from '../rig/accessibility.ts'
 import { hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -146,7 +147,7 @@ describe.skipIf(skipped)('the desk in a browser', () => {
     const { page, complaints } = await operator({ width: 1280, height: 900 })
     const foreign: string[] = []
     page.on('request', (request) => request.url().startsWith(base) || foreign.push(request.url()))
-    for (const path of ['/', ...ids.naughty.map((id) => `/mailings/${id}`)]) {
+    for (const path of ['/', '/machine', ...ids.naughty.map((id) => `/mailings/${id}`)]) {
       await page.goto(base + path)
       expect([path, await page.locator(strangers).count()]).toEqual([path, 0])
       expect(await page.locator('script:not([src="/live-figures.js"])').count()).toBe(0)
@@ -216,6 +217,26 @@ async function givenRows(): Promise<typeof ids> {
     sent: 480,
     bounced: 8,
     inDoubt: 1,
+  })
+  const [rate, at] = [1, Date.now()]
+  for (const [index, detail] of strings.entries())
+    if (index % 25 === 1)
+      await writePace(pool, `d${index}.example`, {
+        rate,
+        heldUntil: at + 120_000,
+        holds: 2,
+        reason: 'blocked',
+        detail,
+        changedAt: at,
+      })
+  const measured = 'A letter takes 2400 ms; elsewhere 40 ms.'
+  await writePace(pool, 'slow.example', {
+    rate: 0.83,
+    heldUntil: 0,
+    holds: 0,
+    reason: 'slow',
+    detail: measured,
+    changedAt: at - 60_000,
   })
   await givenMailing(pool, { newsroomId, title: 'Budsjett', state: 'embargoed', at: ago(-3600) })
   await givenMailing(pool, { newsroomId, kind: 'digest', state: 'done', at: ago(900), doneAt: ago(890) })

@@ -29,6 +29,8 @@ describe('help', () => {
     'mailing resume',
     'mailing cancel',
     'mailing settle',
+    'pace list',
+    'pace free',
     'demo',
   ])('of %s offers JSON', async (command) => {
     const { exit, out } = await type([...command.split(' '), '--help'])

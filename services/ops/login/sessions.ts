@@ -7,6 +7,8 @@ declare module '@fastify/secure-session' {
     seenAt: number
     /** What the last button did, for the next page to say once. */
     said: string
+    /** The receiving domain it let run free. */
+    freed: string
   }
 }
 

@@ -1,23 +1,69 @@
 import type { FastifyInstance } from 'fastify'
+import { type DomainPace, listPaces } from '../../../shared/delivery/pace.sql.ts'
 import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
 import type { OpsDeps } from '../ops-deps.ts'
+import { rate } from '../pages/format.ts'
 import { renderPage } from '../pages/pages.ts'
 import { judgeMachine } from './judge-machine.ts'
 import { countQueues } from './queue-counts.ts'
 
-/** What waits in the whole house, and how the queues stand. */
-export function machinePage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now' | 'boards'>): void {
-  app.get('/machine', async (_request, reply) => {
-    const now = deps.now()
-    const [figures, queues] = await Promise.all([readMachineFigures(deps.pool, now), countQueues(deps.boards)])
-    const findings = judgeMachine(figures, now)
+/** Domains that have a pace are few; where a whole provider's customers are held, the worst are shown. */
+const mostPaces = 100
+
+export type MachineDeps = Pick<OpsDeps, 'pool' | 'now' | 'boards'>
+
+/** What waits in the whole house, what holds it up, and how the queues stand. */
+export function machinePage(app: FastifyInstance, deps: MachineDeps): void {
+  app.get('/machine', async (request, reply) => {
+    const freed = request.session.get('freed')
+    if (freed !== undefined) request.session.set('freed', undefined)
     reply.type('text/html; charset=utf-8')
-    return renderPage('machine', {
-      title: 'Machine',
-      now,
-      findings,
-      wrong: findings.filter((finding) => finding.wrong),
-      queues,
-    })
+    return showMachine(deps, typeof freed === 'string' ? { text: freedWords(freed), wrong: false } : null)
   })
+}
+
+/** `said`: what the last button did, in a sentence. */
+export async function showMachine(
+  deps: MachineDeps,
+  said: { readonly text: string; readonly wrong: boolean } | null,
+): Promise<string> {
+  const now = deps.now()
+  const [figures, queues, { paces, all }] = await Promise.all([
+    readMachineFigures(deps.pool, now),
+    countQueues(deps.boards),
+    listPaces(deps.pool, now, mostPaces),
+  ])
+  const findings = judgeMachine(figures, now)
+  return renderPage('machine', {
+    title: 'Machine',
+    now,
+    said,
+    findings,
+    wrong: findings.filter((finding) => finding.wrong),
+    paces: paces.map((pace) => viewPace(pace, now)),
+    allPaces: all,
+    queues,
+  })
+}
+
+const freedWords = (domain: string) =>
+  `${domain} runs free. Letters put off before this keep the turn they were given; all others leave as they are due.`
+
+function viewPace(pace: DomainPace, now: Date) {
+  const isHeld = pace.heldUntil > now.getTime()
+  return {
+    domain: pace.domain,
+    why: pace.reason === 'slow' ? 'Slow' : isHeld ? 'Held' : 'Recovering',
+    meaning:
+      pace.reason === 'slow'
+        ? 'Answers slowly'
+        : isHeld
+          ? `Its provider refused us; hold ${pace.holds} in a row`
+          : 'Its provider refused us; begun again',
+    tone: pace.reason === 'slow' ? 'live' : 'held',
+    rate: rate(pace.rate),
+    heldUntil: isHeld ? new Date(pace.heldUntil) : null,
+    changedAt: new Date(pace.changedAt),
+    detail: pace.detail,
+  }
 }

@@ -10,11 +10,11 @@ import {
 } from '../../../shared/mailing/mailing-progress.sql.ts'
 import { reopenStates } from '../../../shared/mailing/reopen-mailing.sql.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { maskAddress, maskAddresses } from '../../../shared/subscriber/mask-address.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
 import { chunkState, figureNames, figureWords, phaseOf, stateWords, verdictOf } from '../pages/words.ts'
 import { liveFigures, viewMailing } from './mailing-view.ts'
-import { maskAddress, maskAddresses } from './mask-address.ts'
 
 /** More would not be read, and a mailing to a million readers has two thousand chunks. */
 const mostChunks = 200

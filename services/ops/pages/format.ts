@@ -1,6 +1,7 @@
 /** How figures and times are written on the desk: British English, times in UTC, so that two operators read the same. */
 
 const count = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
+const tenths = new Intl.NumberFormat('en-GB', { maximumSignificantDigits: 2 })
 const day = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'UTC',
   day: 'numeric',
@@ -15,6 +16,9 @@ const clock = new Intl.DateTimeFormat('en-GB', {
 })
 
 export const number = (value: number) => count.format(value)
+
+/** Letters a second, which may be less than one. */
+export const rate = (value: number) => tenths.format(value)
 
 export const plural = (value: number, one: string, more: string) => `${number(value)} ${value === 1 ? one : more}`
 
