@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
 import type { Log } from '../log/log.ts'
+import { HeededClient } from './pool.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -26,9 +26,7 @@ export async function migrate(url: string, log: Pick<Log, 'info'>): Promise<void
 }
 
 async function isUpToDate(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
-  // The statement under way fails by itself; without a listener the process would.
-  client.on('error', () => {})
+  const client = new HeededClient({ connectionString: url, connectionTimeoutMillis: 5_000 })
   await client.connect()
   try {
     const { rows } = await client.query<{ name: string }>('select name from migrations')

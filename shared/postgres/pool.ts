@@ -20,9 +20,21 @@ export type PoolOptions = {
   readonly onError: (error: Error) => void
 }
 
+/**
+ * A connection that breaks in the middle of a transaction, between two statements, tells nobody but itself, and without
+ * a listener ends the process. Whoever holds it learns by the next statement. For every pool there is, BullMQ's too.
+ */
+export class HeededClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    this.on('error', () => {})
+  }
+}
+
 /** Opens the process's one pool. Statements give up after 30 s, so that a hung server becomes an answer. */
 export function openPool(options: PoolOptions): Pool {
   const pool = new pg.Pool({
+    Client: HeededClient,
     connectionString: options.url,
     application_name: options.name,
     max: options.most,
@@ -33,9 +45,7 @@ export function openPool(options: PoolOptions): Pool {
     keepAlive: true,
     ...(options.byKey ? { options: '-c enable_seqscan=off -c enable_mergejoin=off -c jit=off' } : {}),
   })
-  // Without a listener a broken connection ends the process: an idle one tells the pool, one in the middle of a
-  // transaction, between two statements, tells only itself.
+  // Without a listener a broken idle connection ends the process.
   pool.on('error', options.onError)
-  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

@@ -1,6 +1,7 @@
 import { createPostgresBackend, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
+import { HeededClient } from '../postgres/pool.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
 /** Where the queues live: on Redis where there is one, else beside the tables. This file alone decides. */
@@ -98,6 +99,7 @@ export function openWorker<Name extends QueueName>(
 }
 
 const postgresOptions = (store: QueueStore) => ({
+  Client: HeededClient,
   connectionString: store.databaseUrl,
   schema,
   migrate: true,
