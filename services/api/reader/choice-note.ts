@@ -26,9 +26,12 @@ export const sendChoiceNote = (request: FastifyRequest, reply: FastifyReply, not
     ...(note.asks ? { button: { name: 'answer', value: 'yes' } } : {}),
   })
 
-/** Enough of an address to know it again by, for pages behind links that get passed on with a letter. */
+/**
+ * Enough of an address to know it again by, for pages behind links that get passed on with a letter. The word joiner
+ * keeps a line from ending in the middle of it.
+ */
 export function maskedAddress(address: string): string {
   const at = address.lastIndexOf('@')
   const letters = [...address.slice(0, at)]
-  return `${letters.slice(0, letters.length > 3 ? 2 : 1).join('')}…${address.slice(at)}`
+  return `${letters.slice(0, letters.length > 3 ? 2 : 1).join('')}…\u2060${address.slice(at)}`
 }

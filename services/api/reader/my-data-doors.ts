@@ -113,6 +113,7 @@ function sendHeld(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, reply: 
     language,
     title: say('myData.title'),
     newsroom,
+    languages: newsroom?.languages ?? [],
     values: {
       ...view,
       file: `/my-data/${request.params.token}/all.json`,

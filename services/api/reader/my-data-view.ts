@@ -18,7 +18,8 @@ export function heldView(held: HeldData, newsroom: Newsroom | null, language: La
       say(`frequency.${frequency}`),
       isLanguage(tag) ? languageNames[tag] : tag,
       topics.map((id) => nameOf(newsroom, id, language)).join(', '),
-      pausedUntil ? say('paused', { date: toldDay(pausedUntil, zone, language) }) : '',
+      // One of several in a row, which end without a full stop.
+      pausedUntil ? say('paused', { date: toldDay(pausedUntil, zone, language) }).replace(/\.$/, '') : '',
     ].filter((part) => part !== '')
   const letters = held.deliveries.slice(0, lettersShown)
   return {
