@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Browser, Locator, Page } from 'playwright-core'
+import type { Standalone } from '../../services/cli/surroundings.ts'
+import { postRelease, webhookIdOf } from '../../services/cli/webhook.ts'
+import type { Launched } from './standalone.ts'
+import { until } from './until.ts'
+
+/** What people at their screens do with a running `npm start`: all they know is what a page or a letter says. */
+export type Screens = {
+  /** What their browsers have complained of. */
+  readonly complaints: string[]
+  /** A screen of one's own. */
+  sitDown(locale: string): Promise<Page>
+  operatorAtDesk(): Promise<Page>
+  /** As the publisher's system would. */
+  publish(body: string): Promise<void>
+  /** Opens a mailing at the desk, and watches it to its end. */
+  watchToItsEnd(operator: Page, title: string): Promise<void>
+  /** Presses the button of a follow box that is filled in, in bokmål. */
+  pressFollow(reader: Page): Promise<void>
+  /** Where the letters to an address are listed. */
+  lettersTo(address: string): string
+  /** What lies in a mailbox now, newest first. */
+  subjectsFor(inbox: Page, address: string): Promise<string[]>
+  /** Opens the newest such letter of the list on screen, presses a link in it, and returns the page that opens. */
+  pressInLetter(inbox: Page, subject: RegExp, link: RegExp): Promise<Page>
+}
+
+export function openScreens(pressebud: Launched, dataDir: string, browser: Browser): Screens {
+  const complaints: string[] = []
+  const lettersTo = (address: string) => `${pressebud.inbox}?to=${address}`
+
+  async function sitDown(locale: string): Promise<Page> {
+    const context = await browser.newContext({ locale, viewport: { width: 1280, height: 900 } })
+    context.on('console', (message) => {
+      // A desk that asks who is there, a form that wants its button pressed once more, and an inbox that loads no picture
+      // unasked are as they should be.
+      if (message.type() === 'error' && !/status of (401|428)|^Loading the image/.test(message.text()))
+        complaints.push(`${message.page()?.url()}: ${message.text()}`)
+    })
+    context.on('weberror', (error) => complaints.push(error.error().message))
+    return context.newPage()
+  }
+
+  return {
+    ...{ complaints, lettersTo, sitDown },
+
+    async operatorAtDesk() {
+      const operator = await sitDown('en-GB')
+      await operator.goto(pressebud.ops)
+      await operator.getByLabel('Password').fill(pressebud.opsPassword)
+      await operator.keyboard.press('Enter')
+      await operator.getByRole('heading', { name: 'Mailings' }).waitFor()
+      return operator
+    },
+
+    async publish(body) {
+      const at = JSON.parse(readFileSync(join(dataDir, 'standalone.json'), 'utf8')) as Standalone
+      const text = body.replaceAll('{{publicUrl}}', at.api)
+      const webhook = { api: at.api, newsroom: at.sampleNewsroom, secret: at.webhookSecret, body: text }
+      const { status, text: answer } = await postRelease(
+        { now: () => new Date() },
+        { ...webhook, id: webhookIdOf(text) },
+      )
+      if (status >= 300) throw new Error(answer)
+    },
+
+    async watchToItsEnd(operator, title) {
+      await operator.goto(pressebud.ops)
+      await operator.getByRole('link', { name: title }).click()
+      await reloadUntil(operator, operator.locator('[data-state="done"]'))
+    },
+
+    async pressFollow(reader) {
+      const follow = reader.getByRole('button', { name: 'Følg', exact: true })
+      await follow.click()
+      // Quicker at it than people are, she may be asked to press once more.
+      const asked = reader.getByRole('heading', { name: 'Sjekk innboksen din' })
+      const again = reader.getByRole('heading', { name: 'Trykk på knappen én gang til' })
+      await asked.or(again).waitFor()
+      if (await again.isVisible()) await follow.click()
+      await asked.waitFor()
+    },
+
+    async subjectsFor(inbox, address) {
+      await inbox.goto(lettersTo(address))
+      return inbox.locator('#letters a.subject').allInnerTexts()
+    },
+
+    async pressInLetter(inbox, subject, link) {
+      const letter = inbox.getByRole('link', { name: subject }).first()
+      await reloadUntil(inbox, letter)
+      await letter.click()
+      await inbox.waitForURL('**/letters/*')
+      const [page] = await Promise.all([
+        inbox.context().waitForEvent('page'),
+        // By keyboard: a click just after a scroll inside a frame of another process may fall where the link was.
+        inbox.frameLocator('iframe').getByRole('link', { name: link }).first().press('Enter'),
+      ])
+      await page.waitForLoadState()
+      return page
+    },
+  }
+}
+
+// The lists renew themselves every two seconds, which is soon enough for people.
+const reloadUntil = (page: Page, wanted: Locator) =>
+  until(`${wanted} is on screen`, async () => {
+    if (await wanted.isVisible()) return true
+    await page.reload()
+    return false
+  })
