@@ -88,6 +88,7 @@ test('a reader sees all that is held about them, in words and as a file, behind 
     'A new quay opens',
   ])
     expect(page.body).toContain(told)
+  expect(page.body).toContain('hreflang="nb"')
   const file = await get(`${door}/all.json`)
   expect(file.headers).toMatchObject({
     'content-type': 'application/json; charset=utf-8',

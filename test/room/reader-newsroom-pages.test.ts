@@ -27,6 +27,13 @@ const minutes = (count: number) => new Date(house.clock.now.getTime() + count * 
 const textsOf = (title: string) => ({ nb: { title, lead: `Om ${title}`, bodyHtml: `<p>${title}</p>` } })
 
 describe('the newsroom page', () => {
+  test('shows a search as soon as there is something to find', async () => {
+    const newsroom = await givenNewsroom(pool)
+    expect((await get(`/newsrooms/${newsroom.slug}`)).body).not.toContain('role="search"')
+    await givenRelease(pool, newsroom, { publishedAt: minutes(-10) })
+    expect((await get(`/newsrooms/${newsroom.slug}`)).body).toContain('role="search"')
+  })
+
   test('lists what is published, newest first, and neither what waits nor what was withdrawn', async () => {
     const newsroom = await givenNewsroom(pool)
     await givenRelease(pool, newsroom, { publishedAt: minutes(-30), content: { languages: textsOf('Eldst') } })
