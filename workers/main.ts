@@ -14,6 +14,7 @@ import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
 import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHandOverJournals } from './mailer/hand-over-journal.ts'
+import { openHeartbeat } from './mailer/heartbeat.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openPreparedNotices } from './mailer/prepared-notices.ts'
@@ -89,6 +90,7 @@ async function start(): Promise<() => Promise<void>> {
   const prompt = openTransport(2)
   const leases = openHeldLeases(pool, log)
   const watch = openDomainWatch({ pool, log, now: () => new Date() })
+  const circuit = openRelayCircuit(log)
   let isStopping = false
 
   const shared = {
@@ -109,7 +111,7 @@ async function start(): Promise<() => Promise<void>> {
     letters: openPreparedLetters(pool),
     leases,
     journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
-    circuit: openRelayCircuit(log),
+    circuit,
     watch,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
@@ -163,6 +165,7 @@ async function start(): Promise<() => Promise<void>> {
     // A budget that is whole again is as good as none.
     { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },
   ])
+  const heartbeat = openHeartbeat({ pool, log, circuit })
   log.info('workers are ready')
 
   return async () => {
@@ -172,6 +175,7 @@ async function start(): Promise<() => Promise<void>> {
     await Promise.all([bulk.close(), prompt.close()])
     leases.close()
     await watch.close()
+    await heartbeat.close()
     await waking.close()
     await pool.end()
   }

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writePace } from '../../shared/delivery/pace.sql.ts'
+import { writeBeat } from '../../shared/worker/worker.sql.ts'
 import { axeFaults, axeFaultsInEveryLook } from '../rig/accessibility.ts'
 import { hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -229,6 +231,12 @@ async function givenRows(): Promise<typeof ids> {
         detail,
         changedAt: at,
       })
+  await writeBeat(pool, { ...worker, id: randomUUID(), trouble: null })
+  await writeBeat(pool, {
+    ...worker,
+    id: randomUUID(),
+    trouble: { detail: strings.slice(0, 30).join(' ') || 'x', sinceMs: 90_000, triedMs: 2_000, restMs: 8_000 },
+  })
   const measured = 'A letter takes 2400 ms; elsewhere 40 ms.'
   await writePace(pool, 'slow.example', {
     rate: 0.83,
@@ -242,6 +250,8 @@ async function givenRows(): Promise<typeof ids> {
   await givenMailing(pool, { newsroomId, kind: 'digest', state: 'done', at: ago(900), doneAt: ago(890) })
   return { sending, paused, naughty }
 }
+
+const worker = { host: 'mail-1.example', pid: 4711, upMs: 600_000, acceptedLately: 12_345 }
 
 type Size = { width: number; height: number }
 type Visit = { page: Page; complaints: string[] }

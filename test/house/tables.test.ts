@@ -29,6 +29,7 @@ const owners: Readonly<Record<string, string>> = {
   link_requests: 'notice',
   suppressions: 'suppression',
   budgets: 'budget',
+  workers: 'worker',
 }
 
 const writes = /\b(?:insert\s+into|update|delete\s+from)\s+([a-z_]+)\b/g

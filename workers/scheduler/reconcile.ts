@@ -4,6 +4,8 @@ import { dueNotices } from '../../shared/notice/notice-claims.sql.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { chunkJob, fanOutJob, noticeJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
+import { removeVanishedWorkers } from '../../shared/worker/worker.sql.ts'
+import { vanishedAfter } from '../../shared/worker/worker.ts'
 
 export type ReconcileDeps = { readonly pool: Pool; readonly wake: Wake; readonly now: () => Date }
 
@@ -25,6 +27,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<void> {
     dueChunks(deps.pool, chunksAtOnce),
     dueNotices(deps.pool, noticesAtOnce),
     finishMailings(deps.pool, null),
+    removeVanishedWorkers(deps.pool, vanishedAfter),
   ])
   // A fan-out job that failed stays in the queue under its name for a while; each round's is another.
   const turn = deps.now().getTime()

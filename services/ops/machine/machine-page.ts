@@ -1,14 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import { type DomainPace, listPaces } from '../../../shared/delivery/pace.sql.ts'
+import { readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
 import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
+import { listMailingsById } from '../../../shared/mailing/mailing-progress.sql.ts'
+import { listWorkers } from '../../../shared/worker/worker.sql.ts'
+import { isCutOff, isSilent, type WorkerStanding } from '../../../shared/worker/worker.ts'
+import { viewMailing } from '../mailings/mailing-view.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { rate } from '../pages/format.ts'
 import { renderPage } from '../pages/pages.ts'
 import { judgeMachine } from './judge-machine.ts'
+import { judgeWorkers } from './judge-workers.ts'
 import { countQueues } from './queue-counts.ts'
 
 /** Domains that have a pace are few; where a whole provider's customers are held, the worst are shown. */
 const mostPaces = 100
+const mostDoubtful = 20
 
 export type MachineDeps = Pick<OpsDeps, 'pool' | 'now' | 'boards'>
 
@@ -28,12 +35,15 @@ export async function showMachine(
   said: { readonly text: string; readonly wrong: boolean } | null,
 ): Promise<string> {
   const now = deps.now()
-  const [figures, queues, { paces, all }] = await Promise.all([
+  const [figures, queues, { paces, all }, workers, doubts] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countQueues(deps.boards),
     listPaces(deps.pool, now, mostPaces),
+    listWorkers(deps.pool),
+    readHeldDoubts(deps.pool, mostDoubtful),
   ])
-  const findings = judgeMachine(figures, now)
+  const doubtful = doubts.newest.length === 0 ? [] : await listMailingsById(deps.pool, doubts.newest)
+  const findings = [...judgeWorkers(workers, now), ...judgeMachine(figures, now)]
   return renderPage('machine', {
     title: 'Machine',
     now,
@@ -42,6 +52,9 @@ export async function showMachine(
     wrong: findings.filter((finding) => finding.wrong),
     paces: paces.map((pace) => viewPace(pace, now)),
     allPaces: all,
+    workers: workers.map((worker) => viewWorker(worker, now)),
+    doubts,
+    doubtful: doubtful.map((mailing) => viewMailing(mailing, now)),
     queues,
   })
 }
@@ -65,5 +78,19 @@ function viewPace(pace: DomainPace, now: Date) {
     heldUntil: isHeld ? new Date(pace.heldUntil) : null,
     changedAt: new Date(pace.changedAt),
     detail: pace.detail,
+  }
+}
+
+function viewWorker(worker: WorkerStanding, now: Date) {
+  const isBad = isCutOff(worker, now)
+  return {
+    ...worker,
+    state: isSilent(worker, now)
+      ? { label: 'Silent', tone: 'stopped' }
+      : isBad
+        ? { label: 'Cut off', tone: 'wrong' }
+        : { label: 'Works', tone: 'live' },
+    isBad,
+    restsUntil: worker.trouble !== null && worker.trouble.restsUntil > now ? worker.trouble.restsUntil : null,
   }
 }

@@ -4,7 +4,9 @@ import { mailingKinds } from '../../../shared/mailing/mailing.ts'
 import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
 import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
+import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { judgeMachine } from '../machine/judge-machine.ts'
+import { judgeWorkers } from '../machine/judge-workers.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
 import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords } from '../pages/words.ts'
@@ -20,10 +22,11 @@ type Query = Readonly<Record<string, unknown>>
 export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now'>): void {
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
     const wanted = readFilter(request.query)
-    const [newsrooms, found, figures] = await Promise.all([
+    const [newsrooms, found, figures, workers] = await Promise.all([
       listNewsrooms(deps.pool),
       listMailings(deps.pool, { ...wanted, limit: pageSize + 1 }),
       readMachineFigures(deps.pool, deps.now()),
+      listWorkers(deps.pool),
     ])
     const now = deps.now()
     const mailings = found.slice(0, pageSize)
@@ -42,7 +45,7 @@ export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 
       state,
       states: stateChoices,
       filtered: newsroom !== '' || kind !== null || state !== '',
-      findings: judgeMachine(figures, now).filter((finding) => finding.wrong),
+      findings: [...judgeWorkers(workers, now), ...judgeMachine(figures, now)].filter((finding) => finding.wrong),
       figureWords,
       stateWords: stateNames.map(stateWords),
       paused: pausedWords,

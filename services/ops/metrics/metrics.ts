@@ -2,11 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { spentShares } from '../../../shared/budget/budget.sql.ts'
 import { watchedBudgets } from '../../../shared/budget/budget.ts'
+import { readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
 import {
   countMailingsByState,
   readMachineFigures,
   sumLiveDeliveries,
 } from '../../../shared/mailing/machine-figures.sql.ts'
+import { listWorkers } from '../../../shared/worker/worker.sql.ts'
+import { isCutOff, isSilent } from '../../../shared/worker/worker.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { stateNames } from '../pages/words.ts'
 
@@ -77,17 +80,26 @@ const gaugesOf = (register: Registry) => {
       'sign_up_slow_lane_used',
       'How full the queue of those without a proof of work is; 1: an hour long.',
     ),
+    workers: make('workers', 'Workers processes heard within the last half minute.'),
+    heartbeat: make(
+      'worker_heartbeat_age_seconds',
+      'How long ago the workers process heard last was heard; +Inf when there is none.',
+    ),
+    cutOff: make('workers_cut_off', 'Workers processes heard that cannot use the mail host.'),
+    heldDoubts: make('held_doubts', 'Letters held in doubt until an operator settles them, of all mailings.'),
     deliveries: make('live_deliveries', 'Letters of mailings not over, by what became of them.', ['state']),
   }
 }
 
 async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
   const now = deps.now()
-  const [figures, mailings, deliveries, spent] = await Promise.all([
+  const [figures, mailings, deliveries, spent, workers, doubts] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countMailingsByState(deps.pool),
     sumLiveDeliveries(deps.pool),
     spentShares(deps.pool, budgetNames, now),
+    listWorkers(deps.pool),
+    readHeldDoubts(deps.pool, 1),
   ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
@@ -106,6 +118,12 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
     gauge.signUpUsual.set({ ceiling }, spent.get(watchedBudgets.usual[ceiling]) ?? 0)
   }
   gauge.slowLane.set(spent.get(watchedBudgets.slowLane) ?? 0)
+  gauge.workers.set(workers.filter((worker) => !isSilent(worker, now)).length)
+  gauge.heartbeat.set(
+    workers.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...workers.map(({ beatAt }) => age(beatAt))),
+  )
+  gauge.cutOff.set(workers.filter((worker) => isCutOff(worker, now)).length)
+  gauge.heldDoubts.set(doubts.letters)
   gauge.noticesDue.set(figures.dueNotices)
   gauge.oldestNotice.set(age(figures.oldestNoticeSince))
 }

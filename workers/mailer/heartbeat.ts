@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Log } from '../../shared/log/log.ts'
+import type { Pool } from '../../shared/postgres/pool.ts'
+import { removeWorker, writeBeat } from '../../shared/worker/worker.sql.ts'
+import { beatEvery } from '../../shared/worker/worker.ts'
+import type { RelayCircuit } from './relay-circuit.ts'
+
+/** Tells the database every few seconds that this process lives and whether it can use the mail host: one statement. */
+export type Heartbeat = { beat(): Promise<void>; close(): Promise<void> }
+
+const beatsAMinute = 60 / beatEvery
+
+export function openHeartbeat(deps: { pool: Pool; log: Log; circuit: RelayCircuit }): Heartbeat {
+  const { pool, log, circuit } = deps
+  const self = { id: randomUUID(), host: hostname(), pid: process.pid }
+  const started = performance.now()
+  const counts = [circuit.standing().accepted]
+
+  async function beat(): Promise<void> {
+    const { accepted, trouble } = circuit.standing()
+    const acceptedLately = accepted - counts[0]!
+    counts.push(accepted)
+    if (counts.length > beatsAMinute) counts.shift()
+    await writeBeat(pool, { ...self, upMs: performance.now() - started, acceptedLately, trouble })
+  }
+
+  let beating = Promise.resolve()
+  const next = () => {
+    beating = beating.then(beat).catch((err: unknown) => log.warn({ err }, 'could not tell that this process lives'))
+  }
+  next()
+  const timer = setInterval(next, beatEvery * 1000)
+  timer.unref()
+  return {
+    beat,
+    close: async () => {
+      clearInterval(timer)
+      await beating
+      await removeWorker(pool, self.id).catch((err: unknown) =>
+        log.warn({ err }, 'could not tell that this process ends'),
+      )
+    },
+  }
+}
