@@ -67,10 +67,12 @@ export function openWorker<Name extends QueueName>(
   }
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency,
-    lockDuration: 30_000,
+    // A worker killed between taking a job and leasing its rows leaves nothing but the job, and reconcile's wake-up of the
+    // same name is swallowed for as long as that one seems to be worked: so much of the 15 s of recovery it may cost.
+    lockDuration: 8_000,
+    stalledInterval: 3_000,
     // A worker killed twice over one job must not make the job fail: the rows decide what is owed.
     maxStalledCount: 100,
-    stalledInterval: 10_000,
   }
   if (store.redisUrl === null) {
     const worker = new Worker(
