@@ -9,8 +9,9 @@ const withDatabase = { globalSetup: ['test/rig/postgres-server.ts'], testTimeout
 
 export default defineConfig({
   test: {
-    // Most of these wait for other processes most of the time; by itself vitest would leave a core to nobody.
-    maxWorkers: availableParallelism() + 1,
+    // Most of these wait for other processes most of the time; by itself vitest would leave a core to nobody. One more
+    // than there are cores was slower.
+    maxWorkers: Math.max(2, availableParallelism()),
     // No file changes what another reads (settings are handed in, the clock too), so modules are loaded once a worker:
     // loading MJML and its kind anew for each file took a sixth of the whole run.
     isolate: false,
