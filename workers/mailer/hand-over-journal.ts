@@ -17,6 +17,8 @@ export type HandOverJournal = {
   outcome(attempt: number, recorded: Recorded): void
   /** Forgets everything: it is in the ledger. */
   close(): void
+  /** Leaves it to the next holder: after a fault there may be claims that nobody here knows of, and none of them began. */
+  leave(): void
 }
 
 /** What a journal knows of a letter: its outcome, or that the dot may have left. */
@@ -31,7 +33,7 @@ export type HandOverJournals = {
 
 /** A machine that keeps none: after every crash all that was claimed is in doubt. */
 export const noJournals: HandOverJournals = {
-  open: () => ({ dot: () => true, outcome: () => {}, close: () => {} }),
+  open: () => ({ dot: () => true, outcome: () => {}, close: () => {}, leave: () => {} }),
   read: () => null,
   forget: () => {},
 }
@@ -69,8 +71,9 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
   function write(text: string): boolean {
     if (file === null) return true
     try {
-      writeSync(file, text)
-      return true
+      // A disk that fills up takes part of a line first, and says so by the count alone.
+      if (writeSync(file, text) === Buffer.byteLength(text)) return true
+      return giveUp(new Error('only part of a line could be written'))
     } catch (err) {
       return giveUp(err)
     }
@@ -121,6 +124,11 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
       if (file === null) return
       end()
       remove()
+    },
+    leave() {
+      if (flushing) clearImmediate(flushing)
+      flush()
+      end()
     },
   }
 }

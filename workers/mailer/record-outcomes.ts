@@ -55,7 +55,8 @@ export async function settleAbandoned(
   const { log, journals } = deps
   const fences = await inTransaction(deps.pool, async (tx) => {
     const abandoned = await adoptAbandoned(tx, chunk)
-    if (abandoned.length === 0) return []
+    // An earlier turn that ended in a fault may have left its journal, and nothing to be told by it.
+    if (abandoned.length === 0) return [String(BigInt(chunk.fence) - 1n)]
     const told = tellingsOf(journals, chunk, abandoned)
     const batch = abandoned.map((letter) => judgeAbandoned(letter, told(letter), deps.doubt))
     await recordWithBounces(tx, chunk, batch)

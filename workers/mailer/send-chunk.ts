@@ -37,13 +37,15 @@ export async function sendChunk(deps: MailerDeps, mailingId: MailingId, n: numbe
   const journal = deps.journals.open(chunk)
   try {
     await letGoOf(deps, chunk, await sendWindows(deps, { chunk, lease, journal }, taken.fresh))
+    journal.close()
   } catch (error) {
+    // A claim whose answer was lost is a claim all the same; the journal tells that its letters never began.
+    journal.leave()
     // The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease.
     await closeChunk(deps.pool, chunk, restAfterFault).catch(() => undefined)
     throw error
   } finally {
     lease.letGo()
-    journal.close()
   }
 }
 
