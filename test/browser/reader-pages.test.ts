@@ -152,7 +152,8 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
     await page.keyboard.press('Enter')
     await page.waitForURL('**/subscriptions?language=nb')
     expect(await page.title()).toMatch(/^Feil: /)
-    expect(await focused(page)).toBe('email')
+    // The page with the fault takes the focus a moment after it is there.
+    await expect.poll(() => focused(page)).toBe('email')
     expect(await axeFaults(page)).toEqual([])
     if (pictures) await page.screenshot({ path: join(pictures, 'fault-1200-light.png'), fullPage: true })
     await page.keyboard.press('Control+A')
