@@ -64,14 +64,20 @@ export function openDomainWatch(deps: { pool: Pool; log: Log; now: () => Date })
     })
   }
 
-  let telling = Promise.resolve()
+  // One after another: who asks for what was seen to be told wants it written, also what another telling has in hand.
+  let telling: Promise<unknown> = Promise.resolve()
+  const tellInTurn = (): Promise<void> => {
+    const told = telling.then(tell)
+    telling = told.catch(() => {})
+    return told
+  }
   const timer = setInterval(() => {
-    telling = telling.then(tell).catch((err: unknown) => deps.log.warn({ err }, 'could not keep the paces'))
+    tellInTurn().catch((err: unknown) => deps.log.warn({ err }, 'could not keep the paces'))
   }, tellEvery)
   timer.unref()
   return {
     see,
-    tell,
+    tell: tellInTurn,
     close: async () => {
       clearInterval(timer)
       await telling
