@@ -60,10 +60,10 @@ function newest() {
   return { count, latest, node: process.versions.modules }
 }
 
-/** Templates, catalogues, styles and migrations lie beside the code that reads them, also in dist. */
+/** Templates, catalogues, styles, migrations and plain JavaScript lie beside the code that uses them, also in dist. */
 function copyAssets() {
   for (const path of walk()) {
-    if (/\.(ts|mjs)$/.test(path) || path.startsWith(join(root, 'test'))) continue
+    if (path.endsWith('.ts') || path === fileURLToPath(import.meta.url) || path.startsWith(join(root, 'test'))) continue
     const target = join(root, 'dist', path.slice(root.length))
     mkdirSync(dirname(target), { recursive: true })
     cpSync(path, target)

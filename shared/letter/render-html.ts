@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Eta } from 'eta'
-import mjml from 'mjml'
+import { openMjmlCompiler } from './mjml-compiler.ts'
 import { type Piece, slot } from './pieces.ts'
 
 /** Markup of our own making, put into a letter as it is. Anything else a template writes is escaped. */
@@ -13,14 +13,13 @@ export type Markup = { readonly markup: string }
  */
 export async function renderHtml(template: 'release' | 'digest' | 'notice', view: object): Promise<Piece[]> {
   const source = templates.render(`./${template}`, { ...view, token: slot('token') })
-  const { html } = await mjml(source, {
-    ignoreIncludes: true,
-    keepComments: false,
-    fonts: {},
-    validationLevel: 'strict',
-  })
-  return withValues(slim(html))
+  return withValues(slim(await compiler.compile(source)))
 }
+
+/** For a process that will have letters to prepare: MJML takes half a second to start. */
+export const warmUp = () => compiler.warm()
+
+const compiler = openMjmlCompiler()
 
 // Rare enough brackets to be looked for, plain enough for every parser between.
 const standIn = /⟦([\w-]+)⟧/

@@ -84,7 +84,7 @@ async function measure() {
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
   const postmaster = parentOf(rows[0]!.pid)
   const parts = () => ({
-    workers: workers.reduce((sum, { pid }) => sum + usageOf(pid!).cpuSeconds, 0),
+    workers: workers.reduce((sum, { pid }) => sum + treeCpuSeconds(pid!), 0),
     postgres: treeCpuSeconds(postmaster),
     redis: usageOf(installation.redis!.child.pid!).cpuSeconds,
     sinks: sinks.reduce((sum, { child }) => sum + treeCpuSeconds(child.pid!), 0),

@@ -6,11 +6,11 @@ export const root = join(import.meta.dirname, '../..')
 export type Import = { readonly from: string; readonly isType: boolean }
 export type Source = { readonly path: string; readonly text: string; readonly imports: readonly Import[] }
 
-/** Every TypeScript source of these folders, with what it imports; own files as paths from the root. */
+/** Every source of these folders, TypeScript or plain, with what it imports; own files as paths from the root. */
 export function readSources(...folders: readonly string[]): Source[] {
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+      .filter((entry) => entry.isFile() && /\.(ts|mjs)$/.test(entry.name))
       .map((entry) => {
         const full = join(entry.parentPath, entry.name)
         const text = readFileSync(full, 'utf8')
