@@ -7,13 +7,13 @@ import { type Piece, slot } from './pieces.ts'
 export type Markup = { readonly markup: string }
 
 /**
- * A letter's HTML from `templates/<name>.mjml`. No value ever meets the MJML parser: a template writes an opaque stand-in
- * for each, and the escaped value takes its place in the finished HTML. A value can thus neither close a tag nor ask
- * MJML for an include, and MJML cannot mistake it for its own.
+ * A letter's HTML from `templates/<name>.mjml`. No value ever meets the MJML parser: a template writes a number for
+ * each, and the escaped value takes its place in the finished HTML. A value can thus neither close a tag nor ask MJML for
+ * an include, MJML cannot mistake it for its own, and letters that are built alike need MJML once.
  */
 export async function renderHtml(template: 'release' | 'digest' | 'notice', view: object): Promise<Piece[]> {
-  const source = templates.render(`./${template}`, { ...view, token: slot('token') })
-  return withValues(slim(await compiler.compile(source)))
+  const { source, values } = layoutOf(template, view)
+  return withValues(await htmlOf(source), values)
 }
 
 /** For a process that will have letters to prepare: MJML takes half a second to start. */
@@ -22,12 +22,23 @@ export const warmUp = () => compiler.warm()
 const compiler = openMjmlCompiler()
 
 // Rare enough brackets to be looked for, plain enough for every parser between.
-const standIn = /⟦([\w-]+)⟧/
+const standIn = /⟦(\d+)⟧/
+
+type Layout = { readonly source: string; readonly values: readonly unknown[] }
+
+function layoutOf(template: string, view: object): Layout {
+  held = []
+  const source = templates.render(`./${template}`, { ...view, token: slot('token') })
+  return { source, values: held }
+}
+
+// Eta has one function for all that is written; since it writes a letter in one go, this holds one letter's values.
+let held: unknown[] = []
 
 function hold(value: unknown): string {
   // A misspelt name in a template must not send a letter with a hole in it.
   if (value === undefined || value === null) throw new Error('A letter template names a value that is not there')
-  return `⟦${Buffer.from(JSON.stringify(value)).toString('base64url')}⟧`
+  return `⟦${held.push(value) - 1}⟧`
 }
 
 const templates = new Eta({
@@ -38,7 +49,23 @@ const templates = new Eta({
   escapeFunction: hold,
 })
 
-function withValues(html: string): Piece[] {
+/** Layouts used lately and their HTML: a newsroom's letters have a handful, and one takes some 50 KB. */
+const known = new Map<string, Promise<string>>()
+const mostKnown = 32
+
+function htmlOf(source: string): Promise<string> {
+  const found = known.get(source)
+  const html = found ?? compiler.compile(source).then(slim)
+  // Set anew, it is the last to go.
+  known.delete(source)
+  known.set(source, html)
+  if (known.size > mostKnown) known.delete(known.keys().next().value!)
+  // A fault may be over by the next try.
+  if (!found) html.catch(() => known.delete(source))
+  return html
+}
+
+function withValues(html: string, values: readonly unknown[]): Piece[] {
   const pieces: Piece[] = []
   let text = ''
   // With one group in the pattern, `split` gives text and value by turns.
@@ -47,7 +74,7 @@ function withValues(html: string): Piece[] {
       text += part
       continue
     }
-    const value = JSON.parse(Buffer.from(part, 'base64url').toString())
+    const value = values[Number(part)] as Piece | Markup
     if (typeof value !== 'object') text += escapeHtml(String(value))
     else if ('markup' in value) text += value.markup
     else {

@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline'
 import mjml from 'mjml'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openMjmlCompiler } from '../../shared/letter/mjml-compiler.ts'
+import { havna } from '../given/havna.ts'
 import { descendantsOf } from '../rig/process-usage.ts'
 import { endProgram } from '../rig/programs.ts'
 import { until } from '../rig/until.ts'
@@ -156,6 +157,26 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process', () => {
     expect(await parent.ended).toBe(0)
     await untilGone(pid)
   })
+
+  test('is needed once for letters that are built alike, whatever stands in them', async () => {
+    const common = { kind: 'confirmation', publicUrl: 'https://press.example', mailDomain: 'press.example' }
+    const first = { ...common, newsroom: havna, language: 'nb' }
+    const names = { name: 'Sørvika', senderName: 'Sørvika', legalName: 'Sørvika' }
+    const other = { ...havna, ...names, postalAddress: 'Torget 3, 9991 Sørvika' }
+    const parent = startParent(`
+      await prepareNotice(${JSON.stringify(first)})
+      const pid = Number(children())
+      // One that is stopped answers no more.
+      process.kill(pid, 'SIGSTOP')
+      const { segments } = await prepareNotice(${JSON.stringify({ ...common, newsroom: other, language: 'en' })})
+      say()
+      console.log(JSON.stringify(segments.map((segment) => segment.toString())))
+      process.kill(pid, 'SIGKILL')`)
+    expect(await parent.ended).toBe(0)
+    const [, told] = parent.lines
+    expect(told).toContain('Torget 3, 9991 S=C3=B8rvika')
+    expect(told).not.toMatch(/Havna|Kaien/)
+  })
 })
 
 /** A compiler that has made a letter, and the number of its process. */
@@ -181,6 +202,7 @@ function startParent(does: string): Parent {
     import { openSync, readFileSync } from 'node:fs'
     import { createServer } from 'node:net'
     import { openMjmlCompiler } from './dist/shared/letter/mjml-compiler.js'
+    import { prepareNotice } from './dist/shared/letter/prepare-notice.js'
     openSync('package.json')
     createServer().listen(0, '127.0.0.1').unref()
     const compiler = openMjmlCompiler()

@@ -15,7 +15,7 @@ type Deps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDoma
 /** A newsroom's new words or looks are in its notices after so long, in milliseconds. */
 const freshness = 30_000
 
-/** Notices differ by newsroom, kind and language only; compiling MJML for each sign-up would cost 15 ms of a core. */
+/** Notices differ by newsroom, kind and language only, so what one sign-up had prepared serves the next. */
 export function openPreparedNotices(deps: Deps): PreparedNotices {
   const known = new Map<string, { readonly letter: Promise<PreparedLetter>; readonly until: number }>()
   return {
