@@ -21,7 +21,9 @@ const familyOf = ({ child }: Launched) =>
 type Family = ReturnType<typeof familyOf>
 
 const alive = (family: Family) => family.filter(({ pid, began }) => findRunningProcess(pid)?.began === began)
-const isOurs = ({ command }: { command: string }) => /\/(?:services|workers)\/.*main\.js/.test(command)
+const isMain = ({ command }: { command: string }) => /\/(?:services|workers)\/.*main\.js/.test(command)
+/** Those, and what the workers start beside them. */
+const isOurs = (one: { command: string }) => isMain(one) || one.command.endsWith('/shared/letter/mjml-process.mjs')
 const commands = (family: Family) => family.map(({ command }) => command)
 
 describe.skipIf(process.platform !== 'linux')('npm start', () => {
@@ -49,7 +51,7 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     // The desk asks who is there.
     expect(statuses).toEqual([200, 200, 401, 200])
     expect(running.opsPassword.length).toBeGreaterThanOrEqual(12)
-    expect(familyOf(running).filter(isOurs)).toHaveLength(4)
+    expect(familyOf(running).filter(isMain)).toHaveLength(4)
     for (const secret of ['secret-key', 'standalone.json']) expect(statSync(join(dataDir, secret)).mode & 0o077).toBe(0)
     expect(readdirSync(join(dataDir, 'logs')).sort()).toEqual(['api.log', 'inbox.log', 'ops.log', 'workers.log'])
   })
