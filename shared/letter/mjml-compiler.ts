@@ -80,15 +80,10 @@ function startProcess(): ChildProcess {
     execArgv: ['--max-semi-space-size=4', '--max-old-space-size=192'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
-  keepAwake(started, false)
+  // It never keeps us from ending by itself: see the timer below.
+  started.unref()
+  started.channel?.unref()
   return started
-}
-
-/** Only a source in its hands keeps us from ending. */
-function keepAwake(child: ChildProcess, isBusy: boolean): void {
-  const change = isBusy ? 'ref' : 'unref'
-  child[change]()
-  child.channel?.[change]()
 }
 
 type Answer = { readonly html: string } | { readonly fault: string }
@@ -98,7 +93,6 @@ function answerOf(child: ChildProcess, source: string): Promise<string> {
     const over = (act: () => void) => {
       clearTimeout(timer)
       child.off('message', onMessage).off('exit', onExit).off('error', onError)
-      keepAwake(child, false)
       act()
     }
     const fail = (what: string) => over(() => reject(new ProcessFault(`The process that compiles letters ${what}`)))
@@ -108,9 +102,9 @@ function answerOf(child: ChildProcess, source: string): Promise<string> {
     }
     const onExit = (code: number | null, signal: string | null) => fail(`ended before it answered (${signal ?? code})`)
     const onError = (error: Error) => fail(`cannot be used: ${error.message}`)
+    // While it runs, we do: a letter in its hands is waited for, whatever else there is to do.
     const timer = setTimeout(() => fail(`did not answer within ${patience / 1000} s, and was ended`), patience)
     child.on('message', onMessage).on('exit', onExit).on('error', onError)
-    keepAwake(child, true)
     child.send(source, (error) => error && onError(error))
   })
 }
