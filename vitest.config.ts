@@ -2,25 +2,37 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /*
- * One project a floor. `pure` and `house` need nothing; the others share a throw-away PostgreSQL and get a database per
- * test file, made from a migrated template.
+ * Two projects: the rules of the house need nothing but the sources, so that `npm run check` starts no server; all other
+ * floors share a throw-away PostgreSQL and get a database per test file, made from a migrated template. They are one
+ * project because a worker that goes from a project to another is started anew, and loads everything anew.
  */
-const withDatabase = { globalSetup: ['test/rig/postgres-server.ts'], testTimeout: 60_000, hookTimeout: 60_000 }
+// No file changes what another reads (settings are handed in, the clock too), so modules are loaded once a worker.
+const isolate = false
 
 export default defineConfig({
   test: {
-    // Most of these wait for other processes most of the time; by itself vitest would leave a core to nobody. One more
-    // than there are cores was slower.
-    maxWorkers: Math.max(2, availableParallelism()),
-    // No file changes what another reads (settings are handed in, the clock too), so modules are loaded once a worker:
-    // loading MJML and its kind anew for each file took a sixth of the whole run.
-    isolate: false,
+    maxWorkers: Math.max(2, availableParallelism()) + 1,
     projects: [
-      { test: { name: 'pure', include: ['test/pure/**/*.test.ts'], testTimeout: 60_000 } },
-      { test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 60_000 } },
-      { test: { name: 'room', include: ['test/room/**/*.test.ts'], ...withDatabase } },
-      { test: { name: 'journey', include: ['test/journey/**/*.test.ts'], ...withDatabase, testTimeout: 120_000 } },
-      { test: { name: 'browser', include: ['test/browser/**/*.test.ts'], ...withDatabase, testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'house',
+          isolate,
+          include: ['test/house/**/*.test.ts'],
+          testTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'running',
+          isolate,
+          include: ['test/{pure,room,journey,browser}/**/*.test.ts'],
+          globalSetup: ['test/rig/postgres-server.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
     ],
   },
 })
