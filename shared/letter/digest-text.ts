@@ -11,6 +11,7 @@ export function digestText(view: DigestView): Piece[] {
     underlined(view.title, '='),
     ...view.items.flatMap(itemBlocks),
     view.more && `${wrapped(view.more)}:\n${publisher.url}`,
+    view.zone,
     ruler,
     wrapped(view.why),
     [`${wrapped(view.change)}:\n${publicUrl}/preferences/`, slot('token')],

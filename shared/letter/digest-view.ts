@@ -6,7 +6,7 @@ import type { Newsroom } from '../newsroom/newsroom.ts'
 import type { Release } from '../release/release.ts'
 import { clip, oneLine, paragraphsOf } from './foreign-text.ts'
 import { type PublisherView, publisherView } from './publisher-view.ts'
-import { toldMoment } from './told.ts'
+import { toldHour, toldMoment, toldZone } from './told.ts'
 
 export type DigestLetterInput = {
   readonly newsroom: Newsroom
@@ -33,6 +33,8 @@ export type DigestView = {
   readonly preheader: string
   readonly title: string
   readonly items: readonly DigestItemView[]
+  /** The zone of every hour that names none. */
+  readonly zone: string
   /** How many more there are on the web; `null`: all are here. */
   readonly more: string | null
   readonly why: string
@@ -81,6 +83,7 @@ export function digestView(input: DigestLetterInput, room: DigestRoom): DigestVi
       160,
     ),
     title: words('title', { ...named, count }),
+    zone: letters('zone', { zone: toldZone(input.items[0]!.release.publishedAt, newsroom.zone, language) }),
     more: left > 0 ? words('more', { count: left }) : null,
     why: words('why', named),
     change: wordsFor(language, 'choice-letters')('change'),
@@ -106,7 +109,7 @@ function itemView(
     title: clip(oneLine(text?.title ?? ''), 400) || publisher.name,
     lead: mostLead === 0 ? [] : lead.join(' ').length > mostLead ? [clip(lead.join(' '), mostLead)] : lead,
     url: `${publisher.url}/releases/${encodeURIComponent(release.id)}`,
-    moment: toldMoment(release.publishedAt, release.zone, language),
+    moment: (release.zone === newsroom.zone ? toldHour : toldMoment)(release.publishedAt, release.zone, language),
     label: telling === 'new' ? null : words(telling),
     note: telling === 'correction' ? words('correction.note') : null,
   }

@@ -2,22 +2,32 @@ import type { Language } from '../language/language.ts'
 import { localeOf } from '../language/words.ts'
 
 /** An instant as a reader of that language would write it, with the zone by name: the zone the publisher meant. */
-export function toldMoment(at: Date, zone: string, language: Language): string {
-  const zoneName = formatOf(language, zone, { timeZoneName: 'longGeneric' })
+export const toldMoment = (at: Date, zone: string, language: Language): string =>
+  `${toldHour(at, zone, language)} (${toldZone(at, zone, language)})`
+
+/** The same where the zone is told beside it, once for many. */
+export function toldHour(at: Date, zone: string, language: Language): string {
+  if (language === 'se') return toldInSami(at, zone)
+  const told = formatOf(language, zone, { dateStyle: 'long', timeStyle: 'short' })
     .formatToParts(at)
-    .find((part) => part.type === 'timeZoneName')
-  return `${toldDayAndHour(at, zone, language)} (${zoneName?.value ?? zone})`
+    .map(({ type, value }) => (type === 'literal' && language !== 'en' ? value.replace(/^:$/, '.') : value))
+    .join('')
+  // The hour stays with the word before it.
+  return told.replace(/(kl\.|klo) /, '$1\u00a0')
+}
+
+/** A zone by the name that holds in summer and winter alike. */
+export function toldZone(at: Date, zone: string, language: Language): string {
+  const parts = formatOf(language, zone, { timeZoneName: 'longGeneric' }).formatToParts(at)
+  const name = parts.find((part) => part.type === 'timeZoneName')?.value ?? zone
+  // The Danish data begin it as a sentence begins; here it stands within one.
+  return language === 'da' ? name.replace(/^\p{Lu}(?=\p{L}+ )/u, (letter) => letter.toLowerCase()) : name
 }
 
 /** A day in that zone, as a reader of that language would write it. */
 export function toldDay(at: Date, zone: string, language: Language): string {
-  if (language === 'se') return toldInSami(at, zone).replace(/ dii\. .*$/, '')
-  return new Intl.DateTimeFormat(localeOf(language), { dateStyle: 'long', timeZone: zone }).format(at)
-}
-
-function toldDayAndHour(at: Date, zone: string, language: Language): string {
-  if (language === 'se') return toldInSami(at, zone)
-  return formatOf(language, zone, { dateStyle: 'long', timeStyle: 'short' }).format(at)
+  if (language === 'se') return toldInSami(at, zone).replace(/ dii\.\u00a0.*$/, '')
+  return formatOf(language, zone, { dateStyle: 'long' }).format(at)
 }
 
 /** Making a format costs a hundred times what using it does, and a list tells twenty moments. */
@@ -40,7 +50,7 @@ function toldInSami(at: Date, zone: string): string {
     ...{ year: 'numeric', month: 'long', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
   }).formatToParts(at)
   const part = (type: Intl.DateTimeFormatPartTypes) => parts.find((one) => one.type === type)?.value ?? ''
-  return `${part('month').replace(/mánnu$/, 'mánu')} ${part('day')}. b. ${part('year')} dii. ${part('hour')}:${part('minute')}`
+  return `${part('month').replace(/mánnu$/, 'mánu')} ${part('day')}. b. ${part('year')} dii.\u00a0${part('hour')}.${part('minute')}`
 }
 
 /** What a document is and how large, for example “PDF, 1,2 MB”; empty where the publisher said neither. */

@@ -135,13 +135,15 @@ describe('a corrected release', () => {
     }
     await addRevision(pool, { ...release, revision: 5, kind: 'correction', content: second }, at('11:00'))
     const url = `/newsrooms/${newsroom.slug}/releases/${release.id}`
-    const told = 'mars 2024 kl.'
-    const zone = '(sentraleuropeisk tid)'
+    const told = 'mars 2024 kl.\u00a0'
     const norwegian = (await get(`${url}?language=nb`)).body
     expect(changesIn(norwegian)).toEqual([
-      `Rettet 14. ${told} 12:00 ${zone} | Endret: kontakter, teksten på et annet språk. | Erstatter utgaven fra 14. ${told} 11:00 ${zone}.`,
-      `Rettet 14. ${told} 11:00 ${zone} | Endret: tittel, ingress. | Erstatter utgaven fra 14. ${told} 10:00 ${zone}.`,
+      `Rettet 14. ${told}12.00 | Endret: kontakter, teksten på et annet språk. | Erstatter utgaven fra 14. ${told}11.00.`,
+      `Rettet 14. ${told}11.00 | Endret: tittel, ingress. | Erstatter utgaven fra 14. ${told}10.00.`,
     ])
+    // Their hours are in the zone that the release's own hour names, once.
+    expect(norwegian.match(/sentraleuropeisk tid/g)).toHaveLength(1)
+    expect(norwegian).toContain(`14. ${told}10.00 (sentraleuropeisk tid)</time>`)
     expect(norwegian).not.toContain('Usett')
     expect(norwegian).toContain('<meta property="article:modified_time" content="2024-03-14T11:00:00.000Z">')
     expect(changesIn((await get(`${url}?language=en`)).body)[0]).toContain('Changed: body text, contacts.')

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { insertRelease } from '../../shared/release/release.sql.ts'
+import { sampleRelease } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { givenRelease, type ReaderHouse, readerHouse } from '../rig/reader-house.ts'
@@ -52,9 +54,23 @@ describe('the newsroom page', () => {
       'Eldst',
     ])
     expect(page.body).toContain('<span class="badge">Rettelse</span>')
-    expect(page.body).toMatch(
-      /<time datetime="[\d-]+T[\d:.]+Z">\d+\. \w+ \d{4} kl\. \d\d:\d\d \(sentraleuropeisk tid\)<\/time>/,
-    )
+    expect(page.body).toMatch(/<time datetime="[\d-]+T[\d:.]+Z">\d+\. \w+ \d{4} kl\.\u00a0\d\d\.\d\d<\/time>/)
+    expect(page.body.match(/sentraleuropeisk tid/g)).toHaveLength(1)
+    expect(page.body).toContain('<p class="small zone">Alle tidspunkter: sentraleuropeisk tid</p>')
+  })
+
+  test('a release published in another zone than its newsroom’s says so on its own line', async () => {
+    const newsroom = await givenNewsroom(pool)
+    await givenRelease(pool, newsroom, { publishedAt: minutes(-60) })
+    const abroad = sampleRelease(newsroom, { publishedAt: new Date('2026-03-03T14:00:00Z'), zone: 'America/New_York' })
+    await insertRelease(pool, abroad, new Date('2026-03-03T14:00:00Z'))
+    const { body } = await get(`/newsrooms/${newsroom.slug}`)
+    expect(body).toContain('>3. mars 2026 kl.\u00a009.00 (tidssone for den nordamerikanske østkysten)</time>')
+    expect(body.match(/sentraleuropeisk tid/g)).toHaveLength(1)
+    // On its own page it is the others that are told apart.
+    const own = (await get(`/newsrooms/${newsroom.slug}/releases/${abroad.id}`)).body
+    expect(own).toContain('>3. mars 2026 kl.\u00a009.00 (tidssone for den nordamerikanske østkysten)</time>')
+    expect(own.match(/sentraleuropeisk tid\)<\/time>/g)).toHaveLength(1)
   })
 
   test('a release is nowhere until its minute, and then everywhere', async () => {

@@ -1,6 +1,6 @@
 import { isLanguage, type Language, languageNames } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
-import { toldDay, toldMoment } from '../../../shared/letter/told.ts'
+import { toldDay, toldHour, toldZone } from '../../../shared/letter/told.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
 import type { HeldData, HeldDelivery, HeldSubscription } from '../../../shared/subscriber/held-data.sql.ts'
 
@@ -11,7 +11,7 @@ const lettersShown = 20
 export function heldView(held: HeldData, newsroom: Newsroom | null, language: Language) {
   const say = wordsFor(language, 'choices')
   const zone = newsroom?.zone ?? 'UTC'
-  const moment = (at: Date) => ({ at: at.toISOString(), told: toldMoment(at, zone, language) })
+  const moment = (at: Date) => ({ at: at.toISOString(), told: toldHour(at, zone, language) })
   const known = held.subscribers.find(({ address }) => address !== null)
   const wishesOf = ({ frequency, language: tag, topics, pausedUntil }: HeldSubscription) =>
     [
@@ -25,6 +25,9 @@ export function heldView(held: HeldData, newsroom: Newsroom | null, language: La
   return {
     address: known?.address ?? '',
     since: say('myData.since', { when: toldDay(known?.createdAt ?? new Date(0), zone, language) }),
+    zone: wordsFor(language, 'letters')('zone', {
+      zone: toldZone(held.consents[0]?.at ?? new Date(0), zone, language),
+    }),
     barred: held.suppression !== null,
     follows: held.subscriptions.map((one) => ({
       newsroom: one.newsroomName,

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { chooseLanguage, isLanguage, type Language } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
+import { toldZone } from '../../../shared/letter/told.ts'
 import { findNewsroom } from '../../../shared/newsroom/newsroom.sql.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
@@ -80,6 +81,7 @@ export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool'
           form: narrowingForm(newsroom, narrowing, language, years),
           narrowed,
           found,
+          zone: wordsFor(language, 'letters')('zone', { zone: toldZone(now, newsroom.zone, language) }),
           entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
           older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
           newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),

@@ -1,13 +1,16 @@
 import { chooseLanguage, isLanguage, type Language } from '../../../shared/language/language.ts'
-import { toldMoment } from '../../../shared/letter/told.ts'
+import { toldHour, toldMoment } from '../../../shared/letter/told.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { marks, type ReleaseHeadline } from '../../../shared/release/shown-releases.sql.ts'
 
 /** A stretch of text, and whether it was asked for. */
 export type Stretch = { readonly text: string; readonly isAsked: boolean }
 
-/** A release in a list, in the language the reader reads or the nearest there is. */
-export function entryOf(newsroom: Newsroom, headline: ReleaseHeadline, language: Language) {
+/**
+ * A release in a list, in the language the reader reads or the nearest there is. Its hour is in `zone`, which the page
+ * tells once; a release published in another says so itself.
+ */
+export function entryOf(newsroom: Newsroom, headline: ReleaseHeadline, language: Language, zone = newsroom.zone) {
   const shown = shownLanguage(newsroom, headline, language)
   const { title = '', lead = '', marked = null } = headline.texts[shown] ?? {}
   return {
@@ -19,7 +22,7 @@ export function entryOf(newsroom: Newsroom, headline: ReleaseHeadline, language:
     leadMarked: stretches(marked?.lead ?? null, lead),
     kind: headline.kind,
     at: headline.publishedAt.toISOString(),
-    told: toldMoment(headline.publishedAt, headline.zone, language),
+    told: (headline.zone === zone ? toldHour : toldMoment)(headline.publishedAt, headline.zone, language),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { chooseLanguage, type Language, languages } from '../../../shared/language/language.ts'
-import { toldMoment } from '../../../shared/letter/told.ts'
+import { toldHour, toldMoment } from '../../../shared/letter/told.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import type { ReleaseChange, ReleaseId } from '../../../shared/release/release.ts'
@@ -97,7 +97,7 @@ export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' 
 async function surroundingsOf(
   { pool }: Pick<ReaderDeps, 'pool'>,
   newsroom: Newsroom,
-  { id }: ReleaseOnPage,
+  { id, zone }: ReleaseOnPage,
   language: Language,
   now: Date,
 ) {
@@ -109,13 +109,13 @@ async function surroundingsOf(
   ])
   return {
     neighbours: [
-      ...older.map((headline) => ({ rel: 'prev', ...entryOf(newsroom, headline, language) })),
-      ...newer.map((headline) => ({ rel: 'next', ...entryOf(newsroom, headline, language) })),
+      ...older.map((headline) => ({ rel: 'prev', ...entryOf(newsroom, headline, language, zone) })),
+      ...newer.map((headline) => ({ rel: 'next', ...entryOf(newsroom, headline, language, zone) })),
     ],
     others: latest
       .filter((headline) => headline.id !== id)
       .slice(0, othersShown)
-      .map((headline) => entryOf(newsroom, headline, language)),
+      .map((headline) => entryOf(newsroom, headline, language, zone)),
   }
 }
 
@@ -126,8 +126,9 @@ const momentsOf = (release: ReleaseOnPage, [newest]: readonly ReleaseChange[]) =
 
 const toldChange = ({ at, replaces, parts }: ReleaseChange, zone: string, language: Language) => ({
   at: at.toISOString(),
-  told: toldMoment(at, zone, language),
-  replaces: toldMoment(replaces, zone, language),
+  // Under the release's own hour, which names the zone.
+  told: toldHour(at, zone, language),
+  replaces: toldHour(replaces, zone, language),
   parts,
 })
 
