@@ -27,13 +27,16 @@ const loaded = new Map<string, Words>()
 const readCatalogue = (language: Language, room: WordsRoom): Readonly<Record<string, string>> =>
   JSON.parse(readFileSync(join(import.meta.dirname, 'words', language, `${room}.json`), 'utf8'))
 
+/** “E-post” and its kin are one word, which no line should end in the middle of; what begins a text ends none. */
+const unbroken = (text: string) => text.replace(/(?<!^)\b(e)-(?=\p{L})/giu, '$1\u2011')
+
 function wordsOf(name: string, locale: string, catalogue: Readonly<Record<string, string>>): Words {
   const compiled = new Map<string, IntlMessageFormat>()
   return (key, values) => {
     let message = compiled.get(key)
     if (!message) {
       if (!Object.hasOwn(catalogue, key)) throw new Error(`There are no words for “${key}” in ${name}.json`)
-      message = new IntlMessageFormat(catalogue[key]!, locale, undefined, { ignoreTag: true })
+      message = new IntlMessageFormat(unbroken(catalogue[key]!), locale, undefined, { ignoreTag: true })
       compiled.set(key, message)
     }
     return String(message.format(values))

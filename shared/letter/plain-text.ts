@@ -69,13 +69,14 @@ export const identity = (sender: string, { postalAddress }: PublisherView) =>
 
 type Block = string | readonly Piece[] | null | undefined | false
 
-/** Blocks with an empty line between; what is not said leaves none. */
+/** Blocks with an empty line between; what is not said leaves none. Lines are broken here, so a hyphen is a hyphen. */
 export function blocksOf(blocks: readonly Block[]): Piece[] {
   const pieces: Piece[] = []
   for (const block of blocks) {
     if (!block || block === '') continue
     if (pieces.length > 0) pieces.push('\n\n')
-    pieces.push(...(typeof block === 'string' ? [block] : block))
+    for (const piece of typeof block === 'string' ? [block] : block)
+      pieces.push(typeof piece === 'string' ? piece.replaceAll('\u2011', '-') : piece)
   }
   return [...pieces, '\n']
 }

@@ -185,7 +185,7 @@ describe.skipIf(!hasChromium)('the follow box in a browser', () => {
       await page.keyboard.type('kari@example org')
       await page.keyboard.press('Enter')
       const alert = page.getByRole('alert')
-      await expect.poll(() => alert.innerText()).toBe('Skriv en gyldig e-postadresse, for eksempel navn@example.com')
+      await expect.poll(() => alert.innerText()).toBe('Skriv en gyldig e‑postadresse, for eksempel navn@example.com')
       expect(await focusedName(page)).toBe('email')
       expect(await page.locator('pressebud-follow [name=email]').getAttribute('aria-invalid')).toBe('true')
       expect(await axeFaults(page)).toEqual([])
