@@ -52,7 +52,7 @@ export function formOf(newsroom: Newsroom, language: Language, publicUrl: string
   if (newsroom.topics.length > 0) {
     const ticks = newsroom.topics.map(
       (topic) =>
-        `<label part="tick"><input part="checkbox" type="checkbox" name="topics" value="${topic.id}"> ${escaped(topicName(topic, language, newsroom.defaultLanguage))}</label>`,
+        `<div><label part="tick"><input part="checkbox" type="checkbox" name="topics" value="${topic.id}"> ${escaped(topicName(topic, language, newsroom.defaultLanguage))}</label></div>`,
     )
     lines.push(
       `<fieldset part="topics"><legend part="label">${escaped(words('topics'))}</legend>`,

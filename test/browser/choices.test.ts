@@ -204,7 +204,7 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
     await expectValid((await postForm(house, await myData('answers@example.org', 'erase'), {})).body)
     await page.check('#sure')
     await page.getByRole('button', { name: 'Erase everything' }).click()
-    await page.getByRole('heading', { name: 'Everything is erased' }).waitFor()
+    await page.getByRole('heading', { name: 'Everything has been erased' }).waitFor()
     expect(await axeFaults(page)).toEqual([])
     await page.close()
   })

@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
       async (page) => {
         await page.goto(`${base}/confirm/${await asked('b@example.org', { frequency: 'weekly' })}?language=en`)
         await page.locator('button[type=submit]').click()
-        await page.getByText('gathered in one email a week').waitFor()
+        await page.getByText('published in a week comes in one email').waitFor()
         const next = page.getByRole('link', { name: 'Change topics, language or how often' })
         expect((await fetch(new URL((await next.getAttribute('href'))!, base))).status).toBe(200)
       },

@@ -116,7 +116,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
       expect.arrayContaining(['Hub-node', 'Samlet, en gang om dagen', 'Norsk bokmål']),
     )
     await question.getByRole('button', { name: 'Ja, følg Klyngekontoret' }).click()
-    await question.getByText('Det som publiseres, kommer samlet i én e-post om dagen.').waitFor()
+    await question.getByText('Det som publiseres, kommer samlet i én e‑post om dagen.').waitFor()
     await release(1)
     expect(await screens.subjectsFor(inbox, ada)).toEqual(['Bekreft at du vil følge Klyngekontoret'])
 
@@ -128,7 +128,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     await reader.getByRole('heading', { name: 'Sjekk innboksen din' }).waitFor()
     const choices = await screens.pressInLetter(inbox, /^Lenken til valgene dine/, /^Endre hva du får/)
     await choices.getByLabel('Når de publiseres').check()
-    await choices.getByLabel('Språk i e-postene').selectOption('English')
+    await choices.getByLabel('Språk i e‑postene').selectOption('English')
     await choices.getByRole('button', { name: 'Lagre' }).click()
     await choices.getByRole('status').getByText('Valgene dine er lagret.').waitFor()
     await inbox.goto(screens.lettersTo(ada))
@@ -142,7 +142,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     await inbox.goto(screens.lettersTo(moved))
     const asked = await screens.pressInLetter(inbox, /^Confirm your new address/, /^Yes, use this address/)
     await asked.getByRole('button', { name: 'Yes, use this address' }).click()
-    await asked.getByRole('heading', { name: 'The address is changed' }).waitFor()
+    await asked.getByRole('heading', { name: 'The address has been changed' }).waitFor()
     await release(3)
     expect(await screens.subjectsFor(inbox, moved)).toEqual([
       'Release 3',
@@ -155,7 +155,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
       /^Move them back here/,
     )
     await undo.getByRole('button', { name: 'Move them back' }).click()
-    await undo.getByRole('heading', { name: 'The emails are moved back' }).waitFor()
+    await undo.getByRole('heading', { name: 'The emails have been moved back' }).waitFor()
 
     // A pause holds, and its end is hers to choose.
     await english.getByLabel('Pause until').fill(dayIn(20))
@@ -182,7 +182,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     await held.getByRole('link', { name: 'Erase everything about me' }).click()
     await held.getByLabel('I understand that it cannot be undone').check()
     await held.getByRole('button', { name: 'Erase everything' }).click()
-    await held.getByRole('heading', { name: 'Everything is erased' }).waitFor()
+    await held.getByRole('heading', { name: 'Everything has been erased' }).waitFor()
     expect(await screens.subjectsFor(inbox, ada)).toEqual([
       'Your link to what we hold about you',
       'The press releases now go to a new address',

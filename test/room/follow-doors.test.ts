@@ -248,7 +248,7 @@ describe('what a second sign-up can change', () => {
     await follow(house, newsroom, 'mine@example.org', { language: 'en', frequency: 'daily', topics: 'harbour' })
     const link = `/confirm/${await confirmToken(house, newsroom, 'mine@example.org')}?language=en`
     const page = (await house.app.inject({ url: link, headers: { accept: 'text/html' } })).body
-    expect(page).toMatch(/<dd>Harbour<\/dd>[\s\S]*<dd>Gathered, once a day<\/dd>[\s\S]*<dd>English<\/dd>/)
+    expect(page).toMatch(/<dd>Harbour<\/dd>[\s\S]*<dd>Once a day, in one email<\/dd>[\s\S]*<dd>English<\/dd>/)
     await postForm(house, link, { answer: 'yes' })
     const mine = { language: 'en', frequency: 'daily', topics: ['harbour'] }
     expect(await wishes('mine@example.org')).toEqual(mine)

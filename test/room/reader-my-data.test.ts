@@ -84,7 +84,7 @@ test('a reader sees all that is held about them, in words and as a file, behind 
     'seer@example.org',
     'Havneby kommune',
     'Ytterøya havn',
-    'Gathered, once a day',
+    'Once a day, in one email',
     'A new quay opens',
   ])
     expect(page.body).toContain(told)
@@ -166,7 +166,7 @@ test('erased from there, a reader is in no table, job or log any more; only a ke
 
   house.optedOut.length = 0
   const done = await postForm(house, erase, { sure: 'yes' })
-  expect([done.statusCode, done.body]).toEqual([200, expect.stringContaining('Everything is erased')])
+  expect([done.statusCode, done.body]).toEqual([200, expect.stringContaining('Everything has been erased')])
   expect(house.optedOut).toHaveLength(2)
 
   const after = await everyRow(pool)

@@ -80,7 +80,7 @@ test('a reader changes frequency, topics, language and pause at once; the log of
     ...{ act: 'save', frequency: 'weekly', topics: 'schools', language: 'en', pause: nextMonth, address: '' },
   })
   expect(saved.statusCode).toBe(200)
-  expect(saved.body).toContain('Your choices are saved.')
+  expect(saved.body).toContain('Your choices have been saved.')
   expect(saved.body).toMatch(/<title>Saved: /)
   expect(saved.body).toMatch(/value="weekly"[^>]* checked/)
   expect(saved.body).toMatch(/value="schools"[^>]* checked/)

@@ -196,7 +196,8 @@ function sendForm(
     values: {
       ...{ form, faults, first, heading: title, tooOften, saved: saved ?? null },
       faultOf: (field: PreferenceField) =>
-        faults.includes(field) ? say(`${field}Fault`, { example: form.example }) : null,
+        // No line ends within the example; pasted into the field it is read all the same.
+        faults.includes(field) ? say(`${field}Fault`, { example: form.example.replaceAll('-', '\u2011') }) : null,
       paused: toldPause(held.wishes, newsroom, language, now),
       address: maskedAddress(held.address ?? ''),
       action: `?language=${language}`,

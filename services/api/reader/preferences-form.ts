@@ -32,7 +32,7 @@ export const draftFrom = (request: FastifyRequest): PreferencesDraft => ({
   frequency: fieldOf(request, 'frequency'),
   topics: fieldsOf(request, 'topics'),
   language: fieldOf(request, 'language'),
-  pause: fieldOf(request, 'pause').trim(),
+  pause: fieldOf(request, 'pause').trim().replaceAll('\u2011', '-'),
   // People paste addresses with the blanks around them.
   address: fieldOf(request, 'address').replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, ''),
 })

@@ -40,7 +40,7 @@ export async function answerForm(deps: ReaderDeps, request: FastifyRequest, repl
 
   const spoken = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
   const asked = (note: 'asked' | 'later') =>
-    sendNote(request, reply, { newsroom, language: spoken, room: 'follow', note, small: 'asked.wait' })
+    sendNote(request, reply, { newsroom, language: spoken, room: 'follow', note, small: `${note}.wait` })
   // A person sees this field empty and hidden; what fills in every field there is gets the same answer and no letter.
   if (fieldOf(request, 'comment') !== '') return asked('asked')
   if (!(await isOurForm(deps, request, newsroom))) return sendForm(request, reply, newsroom, given)
