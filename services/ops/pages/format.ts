@@ -31,18 +31,18 @@ export function fromNow(at: Date, now: Date): string {
   return seconds < 0 ? `${span(-seconds)} ago` : `in ${span(seconds)}`
 }
 
-/** A length of time in its two largest units: “1 d 4 h”, “12 min”, “45 s”. */
+/** A length of time in its two largest units: “1 d 4 h”, “12 min”, “45 s”; no line ends between number and unit. */
 export function span(seconds: number): string {
-  if (seconds < 60) return `${Math.round(seconds)} s`
+  if (seconds < 60) return `${Math.round(seconds)}\u00a0s`
   const minutes = Math.floor(seconds / 60)
   if (minutes < 10) return pair(minutes, 'min', Math.floor(seconds % 60), 's')
-  if (minutes < 60) return `${minutes} min`
+  if (minutes < 60) return `${minutes}\u00a0min`
   const hours = Math.floor(minutes / 60)
   return hours < 48 ? pair(hours, 'h', minutes % 60, 'min') : pair(Math.floor(hours / 24), 'd', hours % 24, 'h')
 }
 
 const pair = (large: number, largeUnit: string, small: number, smallUnit: string) =>
-  small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`
+  small === 0 ? `${large}\u00a0${largeUnit}` : `${large}\u00a0${largeUnit} ${small}\u00a0${smallUnit}`
 
 export function bytes(value: number): string {
   return value < 1024 ? plural(value, 'byte', 'bytes') : `${count.format(value / 1024)} KiB`
