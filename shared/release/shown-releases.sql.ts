@@ -138,6 +138,22 @@ export async function countShown(db: Db, newsroom: NewsroomId, filter: ListFilte
   return rows[0]!.found
 }
 
+/**
+ * A name for all that can be seen of a newsroom at this instant; null where there is none by that slug. It changes with the
+ * newsroom's own row (`xmin`), with every release stored and revised, and when the hour of one has come.
+ */
+export async function stateShown(db: Db, slug: string, now: Date): Promise<string | null> {
+  const { rows } = await db.query<{ state: string }>(
+    `select concat_ws(' ', n.xmin, c.number, (select r.id from releases r
+                                               where r.newsroom_id = n.id and r.published_at <= $2
+                                               order by r.published_at desc, r.id desc limit 1)) as state
+       from newsrooms n left join release_changes c on c.newsroom_id = n.id
+      where n.slug = $1`,
+    [slug, now],
+  )
+  return rows[0]?.state ?? null
+}
+
 /** The years there is something of, newest first: from one to the next by the index, not through all releases. */
 export async function yearsShown(db: Db, newsroom: NewsroomId, zone: string, now: Date): Promise<number[]> {
   const { rows } = await db.query<{ year: number }>(

@@ -10,6 +10,7 @@ const owners: Readonly<Record<string, string>> = {
   releases: 'release',
   revisions: 'release',
   release_texts: 'release',
+  release_changes: 'release',
   received_webhooks: 'release',
   mailings: 'mailing',
   renderings: 'mailing',

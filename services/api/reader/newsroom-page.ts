@@ -16,6 +16,7 @@ import {
 } from '../../../shared/release/shown-releases.sql.ts'
 import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
+import type { KeptPages } from './kept-pages.ts'
 import { entryOf } from './page-entries.ts'
 import {
   filterOf,
@@ -27,16 +28,18 @@ import {
   readNarrowing,
 } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { sendPage } from './page-reply.ts'
+import { sendPage, sendWritten } from './page-reply.ts'
 import { htmlAnswer, problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
+
+type PageDeps = Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>
 
 const releasesOnPage = 20
 
 type ListQuery = Readonly<Record<string, string | undefined>>
 
 /** A newsroom's own page: its releases, the newest first, to search and to narrow; and the follow box. */
-export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>): void {
+export function newsroomPage(app: FastifyInstance, deps: PageDeps, kept: KeptPages): void {
   app.get<{ Params: { slug: string }; Querystring: ListQuery }>(
     '/newsrooms/:slug',
     {
@@ -49,6 +52,8 @@ export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool'
       },
     },
     async (request, reply) => {
+      const earlier = await kept.find(request, request.params.slug)
+      if (earlier.page) return sendWritten(request, reply, earlier.page)
       const newsroom = await knownNewsroom(deps, request.params.slug)
       const narrowing = readNarrowing(newsroom, request.query)
       const filter = filterOf(newsroom, narrowing)
@@ -62,33 +67,38 @@ export function newsroomPage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool'
       const words = wordsFor(language, 'pages')
       const narrowed = isNarrowed(narrowing)
       const plain = !narrowed && turned.isFirst
-      return sendPage(request, reply, {
-        template: 'newsroom',
-        language,
-        title: titleOf(newsroom, narrowing, language),
-        newsroom,
-        languages: newsroom.languages,
-        feeds: feedLinks(newsroom, { language: null, topic: filter.topic }, language),
-        // What is found by searching here is not for search engines: they find the releases themselves.
-        ...(plain ? {} : { isUnlisted: true }),
-        about: {
-          description: aboutOf(newsroom, language)?.text ?? words('follow.lead', { newsroom: newsroom.name }),
-          address: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
+      return sendPage(
+        request,
+        reply,
+        {
+          template: 'newsroom',
+          language,
+          title: titleOf(newsroom, narrowing, language),
+          newsroom,
+          languages: newsroom.languages,
+          feeds: feedLinks(newsroom, { language: null, topic: filter.topic }, language),
+          // What is found by searching here is not for search engines: they find the releases themselves.
+          ...(plain ? {} : { isUnlisted: true }),
+          about: {
+            description: aboutOf(newsroom, language)?.text ?? words('follow.lead', { newsroom: newsroom.name }),
+            address: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
+          },
+          values: {
+            heading: words('newsroom.title', { newsroom: newsroom.name }),
+            follow: followBox(newsroom, language),
+            form: narrowingForm(newsroom, narrowing, language, years),
+            narrowed,
+            found,
+            zone: wordsFor(language, 'letters')('zone', { zone: toldZone(now, newsroom.zone, language) }),
+            entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
+            older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
+            newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),
+            first: turned.isFirst ? null : listHref(newsroom, language, narrowing),
+            about: aboutOf(newsroom, language),
+          },
         },
-        values: {
-          heading: words('newsroom.title', { newsroom: newsroom.name }),
-          follow: followBox(newsroom, language),
-          form: narrowingForm(newsroom, narrowing, language, years),
-          narrowed,
-          found,
-          zone: wordsFor(language, 'letters')('zone', { zone: toldZone(now, newsroom.zone, language) }),
-          entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
-          older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
-          newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),
-          first: turned.isFirst ? null : listHref(newsroom, language, narrowing),
-          about: aboutOf(newsroom, language),
-        },
-      })
+        earlier,
+      )
     },
   )
 }

@@ -6,6 +6,7 @@ import { type Words, wordsFor } from '../../../shared/language/words.ts'
 import { oneLine, safeText } from '../../../shared/letter/foreign-text.ts'
 import { webUrl } from '../../../shared/letter/link-targets.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
+import type { Earlier, WrittenPage } from './kept-pages.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
 import { policyWithScript } from './page-headers.ts'
@@ -64,22 +65,30 @@ type Frame = {
 }
 
 /** Answers with a page. What is public may be kept by a browser, which asks each time whether it still stands. */
-export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): FastifyReply {
+export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page, earlier?: Earlier): FastifyReply {
   const html = renderPage(page, request.url)
-  reply
-    .status(page.status ?? 200)
-    .type('text/html; charset=utf-8')
-    .header('content-language', page.language)
+  reply.status(page.status ?? 200)
+  nameAs(reply, page.language)
   if (page.scripts) reply.header('content-security-policy', policyWithScript)
   if (reply.hasHeader('cache-control') || reply.statusCode !== 200 || request.method === 'POST') {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     return reply.send(html)
   }
-  const etag = tagOf(html)
-  reply.headers({ 'cache-control': 'no-cache', vary: 'Accept-Language', etag })
-  if (isKnownTo(request, etag)) return reply.status(304).send()
-  return reply.send(html)
+  const written = { html, language: page.language, etag: tagOf(html) }
+  earlier?.keep(written)
+  return sendWritten(request, reply, written)
 }
+
+/** Answers with a page that is for everybody and brings no script. */
+export function sendWritten(request: FastifyRequest, reply: FastifyReply, page: WrittenPage): FastifyReply {
+  nameAs(reply, page.language)
+  reply.headers({ 'cache-control': 'no-cache', vary: 'Accept-Language', etag: page.etag })
+  if (isKnownTo(request, page.etag)) return reply.status(304).send()
+  return reply.send(page.html)
+}
+
+const nameAs = (reply: FastifyReply, language: Language) =>
+  reply.type('text/html; charset=utf-8').header('content-language', language)
 
 function renderPage(page: Page, url: string): string {
   const frame: Frame = {

@@ -7,6 +7,7 @@ import { confirmDoors } from './confirm-doors.ts'
 import { feeds } from './feeds.ts'
 import { sealShownForms } from './form-age.ts'
 import { homePage } from './home-page.ts'
+import { openKeptPages } from './kept-pages.ts'
 import { linkRequestDoors } from './link-request-doors.ts'
 import { myDataDoors } from './my-data-doors.ts'
 import { newsroomPage } from './newsroom-page.ts'
@@ -42,8 +43,9 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
       await openApp.register(compress, compression)
       pageAssets(openApp, deps)
       homePage(openApp, deps)
-      newsroomPage(openApp, deps)
-      releasePage(openApp, deps)
+      const kept = openKeptPages(deps)
+      newsroomPage(openApp, deps, kept)
+      releasePage(openApp, deps, kept)
       feeds(openApp, deps)
       sitemap(openApp, deps)
     })

@@ -9,22 +9,25 @@ import { listHeadlines, listNewerHeadlines } from '../../../shared/release/shown
 import { cleanBody } from './clean-body.ts'
 import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
+import type { KeptPages } from './kept-pages.ts'
 import { newsArticle } from './linked-data.ts'
 import { aboutOf, isUuid, knownNewsroom } from './newsroom-page.ts'
 import { sendNote } from './note-page.ts'
 import { entryOf } from './page-entries.ts'
 import { filterOf, listHref, nothingNarrowed } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { sendPage } from './page-reply.ts'
+import { sendPage, sendWritten } from './page-reply.ts'
 import { htmlAnswer, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 import { enclosuresOf } from './release-enclosures.ts'
 
+type PageDeps = Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>
+
 const othersShown = 3
 
 /** A release to read. Before its hour it is not there; once withdrawn, its text is gone and the page says so. */
-export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>): void {
+export function releasePage(app: FastifyInstance, deps: PageDeps, kept: KeptPages): void {
   app.get<{ Params: { slug: string; id: string } }>(
     '/newsrooms/:slug/releases/:id',
     {
@@ -37,6 +40,8 @@ export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' 
       },
     },
     async (request, reply) => {
+      const earlier = await kept.find(request, request.params.slug)
+      if (earlier.page) return sendWritten(request, reply, earlier.page)
       const newsroom = await knownNewsroom(deps, request.params.slug)
       const { id } = request.params
       const now = deps.now()
@@ -60,35 +65,40 @@ export function releasePage(app: FastifyInstance, deps: Pick<ReaderDeps, 'pool' 
       const address = `${deps.publicUrl}/newsrooms/${newsroom.slug}/releases/${release.id}`
       const enclosures = enclosuresOf(release.content, language)
       const moments = momentsOf(release, changes)
-      return sendPage(request, reply, {
-        template: 'release',
-        language,
-        title: text.title,
-        newsroom,
-        languages: offered.length > 1 ? offered : [],
-        feeds: feedLinks(newsroom, { language: null, topic: null }, language),
-        about: {
-          description: text.lead || text.title,
-          address,
-          image: enclosures.images[0],
-          article: moments,
-          linkedData: newsArticle(newsroom, { address, text, language, ...moments, ...enclosures }, deps.publicUrl),
+      return sendPage(
+        request,
+        reply,
+        {
+          template: 'release',
+          language,
+          title: text.title,
+          newsroom,
+          languages: offered.length > 1 ? offered : [],
+          feeds: feedLinks(newsroom, { language: null, topic: null }, language),
+          about: {
+            description: text.lead || text.title,
+            address,
+            image: enclosures.images[0],
+            article: moments,
+            linkedData: newsArticle(newsroom, { address, text, language, ...moments, ...enclosures }, deps.publicUrl),
+          },
+          values: {
+            text,
+            bodyHtml: cleanBody(release, language),
+            kind: release.kind,
+            at: moments.publishedAt,
+            told: toldMoment(release.publishedAt, release.zone, language),
+            changes: changes.map((change) => toldChange(change, release.zone, language)),
+            ...enclosures,
+            topics: topicsOf(newsroom, release, language),
+            share: shareOf(text.title, offered.length > 1 ? `${address}?language=${language}` : address),
+            about: aboutOf(newsroom, language),
+            follow: followBox(newsroom, language),
+            ...around,
+          },
         },
-        values: {
-          text,
-          bodyHtml: cleanBody(release, language),
-          kind: release.kind,
-          at: moments.publishedAt,
-          told: toldMoment(release.publishedAt, release.zone, language),
-          changes: changes.map((change) => toldChange(change, release.zone, language)),
-          ...enclosures,
-          topics: topicsOf(newsroom, release, language),
-          share: shareOf(text.title, offered.length > 1 ? `${address}?language=${language}` : address),
-          about: aboutOf(newsroom, language),
-          follow: followBox(newsroom, language),
-          ...around,
-        },
-      })
+        earlier,
+      )
     },
   )
 }
