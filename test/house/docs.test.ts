@@ -77,6 +77,16 @@ describe('the docs agree with the code on', () => {
     )
   })
 
+  test('the flags that workers are started with', () => {
+    const flagsIn = (path: string) =>
+      [...read(path).matchAll(/--max-semi-space-size=4[^\]]*?(?=,?\s*'?\]|,?\s*dist\/workers)/g)].map(([flags]) =>
+        flags.replace(/[',\s]+/g, ' ').trim(),
+      )
+    const [told, ...others] = ['docs/operating.md', 'docker-compose.yml', 'test/rig/installation.ts'].flatMap(flagsIn)
+    expect(told).toMatch(/^--max-semi-space-size=4 .*--single-threaded-gc$/)
+    expect(others).toEqual([told, told, told])
+  })
+
   test('the settings of an example environment', () => {
     const named = [...read('.env.example').matchAll(/^#?\s?([A-Z][A-Z0-9_]*)=/gm)].map(([, name]) => name!)
     expect(named.toSorted()).toEqual(Object.keys(settingTable).toSorted())

@@ -78,7 +78,8 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
     new Promise<ChildProcess>((resolve, reject) => {
       started += 1
       // As docs/operating.md starts them.
-      const flags = name === 'workers' ? ['--max-semi-space-size=4', '--single-threaded-gc'] : []
+      const flags =
+        name === 'workers' ? ['--max-semi-space-size=4', '--max-old-space-size=512', '--single-threaded-gc'] : []
       const child = spawn(process.execPath, ['--enable-source-maps', ...flags, join(entries, entry)], {
         env: { ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
