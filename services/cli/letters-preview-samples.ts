@@ -22,7 +22,7 @@ export const sampleNewsroom: Newsroom = {
   logoUrl: `${pictures}logo.svg`,
   accent: '#0b7a75',
   about: {
-    nb: 'Fjordvik er en kystkommune med 24 000 innbyggere. Kommunen driver egne ferger, tolv skoler og landets nordligste botaniske hage.',
+    nb: 'Fjordvik er en kystkommune med 24\u00a0000 innbyggere. Kommunen driver egne ferger, tolv skoler og landets nordligste botaniske hage.',
     en: 'Fjordvik is a coastal municipality of 24,000 people. It runs its own ferries, twelve schools and the northernmost botanical garden in the country.',
   },
   topics: [],

@@ -96,7 +96,11 @@ describe('a search', () => {
   test('that finds nothing says so in a sentence, and how to go on', async () => {
     const { body, statusCode } = await open('?language=en&q=zeppelin')
     expect(statusCode).toBe(200)
-    expect(body).toContain('No press release matches “zeppelin”. Try fewer or other words, or remove a filter.')
+    expect(body).toContain('No press release matches “zeppelin”. Try fewer or other words.</p>')
+    const narrowed = await open('?language=en&q=zeppelin&topic=sea')
+    expect(narrowed.body).toContain('Try fewer or other words, or remove one of your choices.')
+    // A screen reader is told what the little cross beside a choice does.
+    expect(narrowed.body).toContain('<span class="unseen">Remove </span>The sea')
     expect(body).toContain(`href="/newsrooms/${newsroom.slug}?language=en">Show all press releases</a>`)
   })
 

@@ -21,7 +21,8 @@ button { min-height: 2.75rem; padding: .5rem 1.25rem; border: 1px solid transpar
 [part~="consent"], [part~="hint"] { font-size: .875em; }
 [part~="fault"] { color: var(--pressebud-fault, inherit); font-weight: 600; }
 [part~="done"] { display: grid; gap: .5rem; }
-h2 { line-height: 1.25; outline: 0; }
+h2 { line-height: 1.25; }
+h2:focus-visible { outline: 0; }
 [hidden], p:empty { display: none; }
 `
   class PressebudFollow extends HTMLElement {
