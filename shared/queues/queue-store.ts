@@ -63,7 +63,14 @@ export function openWorker<Name extends QueueName>(
   const processor: Processor<Payloads[Name], void> = async (job) => {
     const work = act(job.data)
     underWay.add(work)
-    await work.finally(() => underWay.delete(work))
+    try {
+      await work
+    } catch (err) {
+      log.warn({ err, queue: name, job: job.data }, 'a job did not succeed; it is tried again')
+      throw err
+    } finally {
+      underWay.delete(work)
+    }
   }
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency,
