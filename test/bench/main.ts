@@ -7,7 +7,7 @@ import { startInstallation } from '../rig/installation.ts'
 import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
 import { startSmtpSink } from '../rig/programs.ts'
 import { knockAtDoors } from './doors.ts'
-import { fillNewsroom, readPages } from './pages.ts'
+import { fillNewsroom, readPages, warmPages } from './pages.ts'
 import { peerLetterOf, rateOfNodemailer, rateOfSource } from './peers.ts'
 import { releaseOfSize } from './release-of-size.ts'
 import { makeSigner, rateOfSigning } from './signing.ts'
@@ -81,6 +81,7 @@ async function measure() {
   const archive = options.pages ? await fillNewsroom(installation) : []
   // A first small mailing warms what a running installation has warm: modules, statements, connections.
   await warmUp()
+  if (options.pages) await warmPages(installation, archive)
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
   const postmaster = parentOf(rows[0]!.pid)
   const parts = () => ({
