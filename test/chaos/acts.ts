@@ -64,20 +64,16 @@ export const acts = {
   hangRedis: (stage: Stage) => onRedis(stage, (redis) => redis.hang(stage.chance.between(1_000, 5_000))),
 
   restartPostgres: async (stage: Stage) => {
-    await stage.house.postgres.restart('fast', stage.chance.between(0, 1_500))
-    noteBack(stage, 'postgres')
+    await during(stage, 'postgres', ({ postgres }) => postgres.restart('fast', stage.chance.between(0, 1_500)))
   },
   crashPostgres: async (stage: Stage) => {
-    await stage.house.postgres.restart('crash', stage.chance.between(0, 1_500))
-    noteBack(stage, 'postgres')
+    await during(stage, 'postgres', ({ postgres }) => postgres.restart('crash', stage.chance.between(0, 1_500)))
   },
   losePostgres: async (stage: Stage) => {
-    await stage.house.postgres.restart('fast', 12_000)
-    noteBack(stage, 'postgres')
+    await during(stage, 'postgres', ({ postgres }) => postgres.restart('fast', 12_000))
   },
   hangPostgres: async (stage: Stage) => {
-    await stage.house.postgres.hang(stage.chance.between(1_000, 5_000))
-    noteBack(stage, 'postgres')
+    await during(stage, 'postgres', ({ postgres }) => postgres.hang(stage.chance.between(1_000, 5_000)))
   },
   cutPostgres: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'database', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
@@ -89,12 +85,13 @@ export const acts = {
   fillDisk: async (stage: Stage) => {
     const { disk, postgres } = stage.house
     if (disk === null) return stage.skip('no small disk could be mounted: that takes root, and leave to mount')
-    disk.fill()
-    await pause(stage.chance.between(2_000, 5_000))
-    disk.free()
-    // A server that gave up over it is started again, as its supervisor would.
-    await postgres.revive()
-    noteBack(stage, 'disk')
+    await during(stage, 'disk', async () => {
+      disk.fill()
+      await pause(stage.chance.between(2_000, 5_000))
+      disk.free()
+      // A server that gave up over it is started again, as its supervisor would.
+      await postgres.revive()
+    })
   },
 
   jumpClock: async (stage: Stage) => {
@@ -120,11 +117,15 @@ async function aWorker({ house, chance }: Stage): Promise<Part> {
 async function onRedis(stage: Stage, act: (redis: RedisMachine) => Promise<void>): Promise<void> {
   const { redis } = stage.house
   if (redis === null) return stage.skip('the queues are in PostgreSQL')
-  await act(redis)
-  noteBack(stage, 'redis')
+  await during(stage, 'redis', () => act(redis))
 }
 
-const noteBack = ({ house }: Stage, part: string) => house.backs.push({ part, at: wallClock() })
+/** Does something that takes a part away, and writes down for how long. */
+async function during({ house }: Stage, part: string, act: (house: House) => Promise<void>): Promise<void> {
+  const from = wallClock()
+  await act(house)
+  house.outages.push({ part, from, to: wallClock() })
+}
 
 type Lease = { readonly chunk: string; readonly fence: number; readonly until: number }
 

@@ -10,6 +10,7 @@ import { type CuttingProxy, type Sink, startProxy, startSink } from './bystander
 import { wallClock } from './journal.ts'
 import { openPart, type Part } from './part.ts'
 import { openPostgresMachine, type PostgresMachine } from './postgres-machine.ts'
+import type { Outage } from './recovery.ts'
 import { openRedisMachine, type RedisMachine } from './redis-machine.ts'
 import { kindRules } from './sink-rules.ts'
 import { type SmallDisk, tryMountDisk } from './small-disk.ts'
@@ -26,8 +27,8 @@ export type House = {
   readonly postgres: PostgresMachine
   readonly redis: RedisMachine | null
   readonly disk: SmallDisk | null
-  /** When a part came back after a fault. */
-  readonly backs: { readonly part: string; readonly at: number }[]
+  /** When a part was away, in the order they came back. */
+  readonly outages: Outage[]
   /** Parts that ended by themselves. */
   readonly fallen: string[]
   close(keep: boolean): Promise<void>
@@ -78,10 +79,10 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   throughProxy.port = String(proxy.ports.database)
   const env = { DATABASE_URL: throughProxy.href, ...(redis ? { REDIS_URL: redis.url } : {}) }
   const smtpUrl = `smtp://127.0.0.1:${proxy.ports['mail-host']}`
-  const backs: { part: string; at: number }[] = []
+  const outages: Outage[] = []
   const fallen: string[] = []
   const news = {
-    onBack: (part: string) => backs.push({ part, at: wallClock() }),
+    onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
     onFell: (part: string) => fallen.push(part),
   }
   const api = await openPart('api', () => installation.startApi(env), news)
@@ -102,7 +103,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     postgres,
     redis,
     disk,
-    backs,
+    outages,
     fallen,
     close: async (keep) => {
       await Promise.all([api, ...workers].map((part) => part.close()))

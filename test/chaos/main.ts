@@ -18,7 +18,8 @@ mail host of its own. Of every release answered 2xx, for every reader following 
   phantom  letters to anybody they were not owed to                              must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
-given. recoverySeconds is the worst time from a part being back to the next acceptance.`,
+given. recoverySeconds is the worst time from a part being back to the next acceptance, less what PostgreSQL, Redis or
+the disk was away in between.`,
   )
   .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
   .option('--recipients <n>', 'readers', whole, 3_000)

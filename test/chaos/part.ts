@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { endProgram } from '../rig/programs.ts'
+import { wallClock } from './journal.ts'
 
 /** A process of the installation under a supervisor: whenever it ends, for whatever reason, it is started again. */
 export type Part = {
@@ -14,7 +15,8 @@ export type Part = {
 }
 
 export type PartNews = {
-  onBack(part: string): void
+  /** `from`: since when it was away, in milliseconds of the wall clock. */
+  onBack(part: string, from: number): void
   /** It ended by itself, which no fault should make it do. */
   onFell(part: string): void
 }
@@ -41,7 +43,8 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
       child = null
       if (!isEnding && isWanted) news.onFell(name)
       isEnding = false
-      if (isWanted) ready = run().then(() => news.onBack(name))
+      const since = wallClock()
+      if (isWanted) ready = run().then(() => news.onBack(name, since))
     })
   }
 
@@ -57,11 +60,12 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     },
     freeze: () => {
       isFrozen = true
+      const since = wallClock()
       child?.kill('SIGSTOP')
       return () => {
         child?.kill('SIGCONT')
         isFrozen = false
-        news.onBack(name)
+        news.onBack(name, since)
       }
     },
     close: async () => {

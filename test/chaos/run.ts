@@ -158,7 +158,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await house.sink.flush()
   look()
   const ledger = await readLedger(house.pool)
-  const recovery = worstRecovery(house.backs, releases, tally)
+  const recovery = worstRecovery(house.outages, releases, tally)
   return {
     ...countLetters({ releases, readers, tally, ledger }),
     recoverySeconds: Number(recovery.seconds.toFixed(1)),

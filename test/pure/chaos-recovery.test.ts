@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { type Outage, worstRecovery } from '../chaos/recovery.ts'
+
+type Given = Parameters<typeof worstRecovery>
+
+const release = { title: 'A', accepted: { answered: 0 } } as unknown as Given[1][number]
+/** Letters taken at these seconds. */
+const taken = (...seconds: number[]) =>
+  ({ acceptances: seconds.map((at) => ({ title: 'A', at: at * 1000 })) }) as unknown as Given[2]
+const away = (part: string, from: number, to: number): Outage => ({ part, from: from * 1000, to: to * 1000 })
+const worst = (outages: readonly Outage[], ...seconds: number[]) => worstRecovery(outages, [release], taken(...seconds))
+
+test('recovery is the time from a part being back to the next letter', () => {
+  expect(worst([away('redis', 1, 4), away('postgres', 10, 12)], 3, 6, 13)).toEqual({ seconds: 2, part: 'redis' })
+})
+
+test('while something all depend on is away anew, it stands; while one process of several is, it runs', () => {
+  const lost = away('postgres', 1, 4)
+  expect(worst([lost, away('redis', 6, 11), away('disk', 8, 12)], 13)).toEqual({ seconds: 3, part: 'postgres' })
+  expect(worst([lost, away('workers-1', 6, 12)], 13)).toEqual({ seconds: 9, part: 'postgres' })
+})
+
+test('a letter that came before, or that nobody was owed then, is no sign of recovery', () => {
+  const ahead = { title: 'A', accepted: { answered: 20_000 } } as unknown as Given[1][number]
+  expect(worstRecovery([away('redis', 1, 4)], [ahead], taken(3, 30))).toEqual({ seconds: 0, part: '' })
+})
