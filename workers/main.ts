@@ -120,7 +120,7 @@ async function start(): Promise<() => Promise<void>> {
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
-  const noticeSender = { ...shared, transport: prompt, notices: openPreparedNotices(shared) }
+  const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
   const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE }
 
   const workers = [

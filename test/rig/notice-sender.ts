@@ -5,6 +5,7 @@ import type { NoticeId } from '../../shared/notice/notice.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
+import { openRelayCircuit, type RelayStanding } from '../../workers/mailer/relay-circuit.ts'
 import { sendNotice } from '../../workers/mailer/send-notice.ts'
 import { answerLinkRequests } from '../../workers/scheduler/answer-link-requests.ts'
 import { testSecrets } from '../given/secrets.ts'
@@ -16,6 +17,8 @@ export type Mailed = { readonly to: string; readonly email: Email }
 /** The worker that sends notices, on a mail host that keeps what it gets. */
 export type NoticeSender = {
   readonly inbox: RecordingInbox
+  /** How things stand with the mail host, as the desk is told. */
+  standing(): RelayStanding
   /** Answers what was asked for by address, sends every notice that is due, and returns what arrived. */
   work(now?: Date): Promise<Mailed[]>
   close(): Promise<void>
@@ -25,11 +28,13 @@ export async function openNoticeSender(pool: Pool, publicUrl = 'https://press.ex
   const inbox = await openRecordingInbox()
   const log = openLog('test', 'silent')
   const transport = openSmtpTransport({ url: inbox.url, connections: 2, clientName: 'pressebud.example', log })
+  const circuit = openRelayCircuit(log)
   const mailDomain = 'mail.example'
   const clock = { now: new Date() }
   const deps = {
     ...{ pool, log, transport, mailDomain, links: linkKeys(testSecrets) },
     notices: openPreparedNotices({ pool, publicUrl, mailDomain }),
+    circuit,
     curve: { firstWait: 300, window: 172_800 },
     now: () => clock.now,
     chance: () => 0.5,
@@ -37,6 +42,7 @@ export async function openNoticeSender(pool: Pool, publicUrl = 'https://press.ex
   }
   return {
     inbox,
+    standing: circuit.standing,
     work: async (now = new Date()) => {
       clock.now = now
       const before = inbox.received.length

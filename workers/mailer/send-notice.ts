@@ -12,6 +12,7 @@ import { endAllOf } from '../../shared/subscription/end-subscriptions.sql.ts'
 import { suppressBouncedReader } from '../../shared/suppression/suppression.sql.ts'
 import { judgeOutcome } from './judge-outcome.ts'
 import type { PreparedNotices } from './prepared-notices.ts'
+import type { RelayCircuit } from './relay-circuit.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { LetterTransport } from './signing-transport.ts'
 
@@ -22,6 +23,7 @@ export type NoticeDeps = {
   readonly transport: LetterTransport
   readonly links: LinkKeys
   readonly notices: PreparedNotices
+  readonly circuit: RelayCircuit
   readonly mailDomain: string
   readonly curve: RetryCurve
   readonly now: () => Date
@@ -59,8 +61,9 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     doubt: 'resend',
     chance: deps.chance(),
   })
-  if (verdict.relay !== undefined)
-    deps.log.warn({ notice: id, detail: verdict.relay }, 'the mail host cannot be used; the notice waits')
+  // Where no mailing is under way, notices are the first to know how the mail host does.
+  if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
+  else if (verdict.state === 'sent') deps.circuit.tellSuccess()
   if (verdict.state === 'bounced') {
     // The address it was sent to, which need not be the one the subscription has now.
     await suppressBouncedReader(deps.pool, notice.subscriberId)

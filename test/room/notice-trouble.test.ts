@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { openTestDatabase } from '../rig/database.ts'
+import { openNoticeSender } from '../rig/notice-sender.ts'
+import { follow, readerHouse } from '../rig/reader-house.ts'
+
+test('a mail host that cannot be used shows at the desk though no mailing is under way, until a notice gets through', async () => {
+  const database = await openTestDatabase()
+  const house = await readerHouse(database.pool)
+  const sender = await openNoticeSender(database.pool)
+  const newsroom = await givenNewsroom(database.pool)
+  await follow(house, newsroom, 'kari@example.org')
+  sender.inbox.onMailFrom = () =>
+    Promise.reject(Object.assign(new Error('5.7.0 Authentication required'), { responseCode: 530 }))
+  expect(await sender.work()).toEqual([])
+  expect(sender.standing()).toMatchObject({
+    accepted: 0,
+    trouble: { detail: expect.stringContaining('530 5.7.0 Authentication required') },
+  })
+
+  sender.inbox.onMailFrom = async () => {}
+  await database.pool.query(`update notices set state = 'due'`)
+  expect((await sender.work()).map(({ to }) => to)).toEqual(['kari@example.org'])
+  expect(sender.standing()).toEqual({ accepted: 1, trouble: null })
+  await sender.close()
+  await house.app.close()
+  await database.close()
+})
