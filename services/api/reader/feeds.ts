@@ -8,6 +8,7 @@ import { listHeadlines } from '../../../shared/release/shown-releases.sql.ts'
 import { feedEntries, feedHead } from './feed-entries.ts'
 import { writeFeed } from './feed-forms.ts'
 import { type FeedForm, type FeedScope, feedForms } from './feed-links.ts'
+import { openKeptAnswers } from './kept-answers.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { knownNewsroom } from './newsroom-page.ts'
 import { filterOf, nothingNarrowed } from './page-filter.ts'
@@ -15,8 +16,6 @@ import { problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
 const releasesInFeed = 20
-/** Feeds kept as they were last written, for the many programs that ask for them; some hundred kilobytes each at most. */
-const feedsKept = 100
 /**
  * Milliseconds before a change is named in Last-Modified: it counts whole seconds, and what was stored first may become
  * visible last. Until then ETag alone says what is new.
@@ -25,55 +24,59 @@ const settledAfter = 60_000
 
 type FeedDeps = Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>
 
+/** A feed as it is sent. `changedAt`: when anything in it last changed. */
+type WrittenFeed = { readonly text: string; readonly etag: string; readonly changedAt: Date }
+
 /** A newsroom's newest releases for programs: Atom, RSS and JSON Feed, of everything, of one language or one topic. */
 export function feeds(app: FastifyInstance, deps: FeedDeps): void {
-  const kept = new Map<string, string>()
+  const kept = openKeptAnswers<WrittenFeed>(deps, ({ text }) => text.length)
   for (const form of Object.keys(feedForms) as FeedForm[])
     app.get<{ Params: { slug: string }; Querystring: { language?: string; topic?: string } }>(
       `/newsrooms/:slug/feed.${form}`,
       { schema: schemaOf(form) },
       async (request, reply) => {
-        const newsroom = await knownNewsroom(deps, request.params.slug)
-        return sendFeed(deps, kept, request, reply, newsroom, form, scopeOf(newsroom, request.query))
+        const { slug } = request.params
+        const earlier = await kept.find(request, slug)
+        if (earlier.answer) return sendFeed(deps, request, reply, form, earlier.answer)
+        const newsroom = await knownNewsroom(deps, slug)
+        const feed = await writtenFeed(deps, newsroom, form, scopeOf(newsroom, request.query))
+        earlier.keep(feed)
+        return sendFeed(deps, request, reply, form, feed)
       },
     )
 }
 
-async function sendFeed(
-  deps: FeedDeps,
-  kept: Map<string, string>,
-  request: FastifyRequest,
-  reply: FastifyReply,
+async function writtenFeed(
+  { pool, now, publicUrl }: FeedDeps,
   newsroom: Newsroom,
   form: FeedForm,
   scope: FeedScope,
-): Promise<FastifyReply> {
-  const now = deps.now()
+): Promise<WrittenFeed> {
+  const at = now()
   const filter = { ...filterOf(newsroom, nothingNarrowed), ...scope }
   const [headlines, changedAt] = await Promise.all([
-    listHeadlines(deps.pool, newsroom.id, filter, { before: null, size: releasesInFeed }, now),
-    lastChange(deps.pool, newsroom.id, now),
+    listHeadlines(pool, newsroom.id, filter, { before: null, size: releasesInFeed }, at),
+    lastChange(pool, newsroom.id, at),
   ])
-  const head = feedHead(newsroom, form, scope, changedAt, deps.publicUrl)
-  // A revision never changes, so what stands in the list says what the feed will say.
-  const tag = tagOf(JSON.stringify([form, head, headlines]))
-  reply.headers({ etag: tag, 'cache-control': 'no-cache', 'access-control-allow-origin': '*' })
-  const settled = now.getTime() - changedAt.getTime() > settledAfter
+  const ids = headlines.map(({ id }) => id)
+  const contents = await findContents(pool, newsroom.id, ids, at)
+  const head = feedHead(newsroom, form, scope, changedAt, publicUrl)
+  const text = writeFeed(form, head, feedEntries(newsroom, headlines, contents, head, publicUrl))
+  return { text, etag: tagOf(text), changedAt }
+}
+
+function sendFeed(
+  { now }: FeedDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  form: FeedForm,
+  { text, etag, changedAt }: WrittenFeed,
+): FastifyReply {
+  reply.headers({ etag, 'cache-control': 'no-cache', 'access-control-allow-origin': '*' })
+  const settled = now().getTime() - changedAt.getTime() > settledAfter
   if (settled) reply.header('last-modified', changedAt.toUTCString())
-  if (isKnownTo(request, tag) || (settled && isUnchangedSince(request, changedAt))) return reply.status(304).send()
-  reply.type(`${feedForms[form].type}; charset=utf-8`)
-  const known = kept.get(tag)
-  if (known !== undefined) return reply.send(known)
-  const contents = await findContents(
-    deps.pool,
-    newsroom.id,
-    headlines.map(({ id }) => id),
-    now,
-  )
-  const written = writeFeed(form, head, feedEntries(newsroom, headlines, contents, head, deps.publicUrl))
-  kept.set(tag, written)
-  if (kept.size > feedsKept) kept.delete(kept.keys().next().value!)
-  return reply.send(written)
+  if (isKnownTo(request, etag) || (settled && isUnchangedSince(request, changedAt))) return reply.status(304).send()
+  return reply.type(`${feedForms[form].type}; charset=utf-8`).send(text)
 }
 
 /** RFC 9110, 13.1.3: a date counts only where no tag was sent, and one that cannot be read does not. */

@@ -16,7 +16,6 @@ import {
 } from '../../../shared/release/shown-releases.sql.ts'
 import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
-import type { KeptPages } from './kept-pages.ts'
 import { entryOf } from './page-entries.ts'
 import {
   filterOf,
@@ -28,7 +27,7 @@ import {
   readNarrowing,
 } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { sendPage, sendWritten } from './page-reply.ts'
+import { type KeptPages, sendPage, sendWritten } from './page-reply.ts'
 import { htmlAnswer, problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
@@ -53,7 +52,7 @@ export function newsroomPage(app: FastifyInstance, deps: PageDeps, kept: KeptPag
     },
     async (request, reply) => {
       const earlier = await kept.find(request, request.params.slug)
-      if (earlier.page) return sendWritten(request, reply, earlier.page)
+      if (earlier.answer) return sendWritten(request, reply, earlier.answer)
       const newsroom = await knownNewsroom(deps, request.params.slug)
       const narrowing = readNarrowing(newsroom, request.query)
       const filter = filterOf(newsroom, narrowing)

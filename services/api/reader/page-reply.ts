@@ -6,7 +6,7 @@ import { type Words, wordsFor } from '../../../shared/language/words.ts'
 import { oneLine, safeText } from '../../../shared/letter/foreign-text.ts'
 import { webUrl } from '../../../shared/letter/link-targets.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
-import type { Earlier, WrittenPage } from './kept-pages.ts'
+import type { Earlier, KeptAnswers } from './kept-answers.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
 import { policyWithScript } from './page-headers.ts'
@@ -64,8 +64,17 @@ type Frame = {
   readonly linkedData: string | null
 }
 
+/** A page as it is sent, but for the times in its forms. */
+export type WrittenPage = { readonly html: string; readonly language: Language; readonly etag: string }
+export type KeptPages = KeptAnswers<WrittenPage>
+
 /** Answers with a page. What is public may be kept by a browser, which asks each time whether it still stands. */
-export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page, earlier?: Earlier): FastifyReply {
+export function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: Page,
+  earlier?: Earlier<WrittenPage>,
+): FastifyReply {
   const html = renderPage(page, request.url)
   reply.status(page.status ?? 200)
   nameAs(reply, page.language)

@@ -7,13 +7,14 @@ import { confirmDoors } from './confirm-doors.ts'
 import { feeds } from './feeds.ts'
 import { sealShownForms } from './form-age.ts'
 import { homePage } from './home-page.ts'
-import { openKeptPages } from './kept-pages.ts'
+import { openKeptAnswers } from './kept-answers.ts'
 import { linkRequestDoors } from './link-request-doors.ts'
 import { myDataDoors } from './my-data-doors.ts'
 import { newsroomPage } from './newsroom-page.ts'
 import { notMeDoors } from './not-me-doors.ts'
 import { pageAssets } from './page-assets.ts'
 import { pageHeaders, tokenPageHeaders } from './page-headers.ts'
+import type { WrittenPage } from './page-reply.ts'
 import { preferencesDoors } from './preferences-doors.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 import { refusalPages } from './refusal-pages.ts'
@@ -43,7 +44,7 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
       await openApp.register(compress, compression)
       pageAssets(openApp, deps)
       homePage(openApp, deps)
-      const kept = openKeptPages(deps)
+      const kept = openKeptAnswers<WrittenPage>(deps, ({ html }) => html.length)
       newsroomPage(openApp, deps, kept)
       releasePage(openApp, deps, kept)
       feeds(openApp, deps)

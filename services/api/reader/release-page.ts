@@ -9,14 +9,13 @@ import { listHeadlines, listNewerHeadlines } from '../../../shared/release/shown
 import { cleanBody } from './clean-body.ts'
 import { feedLinks } from './feed-links.ts'
 import { followBox } from './follow-box.ts'
-import type { KeptPages } from './kept-pages.ts'
 import { newsArticle } from './linked-data.ts'
 import { aboutOf, isUuid, knownNewsroom } from './newsroom-page.ts'
 import { sendNote } from './note-page.ts'
 import { entryOf } from './page-entries.ts'
 import { filterOf, listHref, nothingNarrowed } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { sendPage, sendWritten } from './page-reply.ts'
+import { type KeptPages, sendPage, sendWritten } from './page-reply.ts'
 import { htmlAnswer, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
@@ -41,7 +40,7 @@ export function releasePage(app: FastifyInstance, deps: PageDeps, kept: KeptPage
     },
     async (request, reply) => {
       const earlier = await kept.find(request, request.params.slug)
-      if (earlier.page) return sendWritten(request, reply, earlier.page)
+      if (earlier.answer) return sendWritten(request, reply, earlier.answer)
       const newsroom = await knownNewsroom(deps, request.params.slug)
       const { id } = request.params
       const now = deps.now()

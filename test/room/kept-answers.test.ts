@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openKeptPages } from '../../services/api/reader/kept-pages.ts'
+import { openKeptAnswers } from '../../services/api/reader/kept-answers.ts'
 import { updateNewsroom } from '../../shared/newsroom/newsroom.sql.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { addRevision, insertRelease } from '../../shared/release/release.sql.ts'
@@ -41,7 +41,7 @@ async function everybodyReads(path: string) {
 describe('a page that many read', () => {
   test('is written once, asks the database one thing each time, and packs and names itself as at first', async () => {
     const id = await givenRelease(database.pool, newsroom)
-    for (const path of ['', '?q=ferje', `/releases/${id}`]) {
+    for (const path of ['', '?q=ferje', `/releases/${id}`, '/feed.atom', '/feed.json?language=nb']) {
       const first = await get(houses[0], path, { 'accept-encoding': 'br' })
       asked.length = 0
       const again = await get(houses[0], path, { 'accept-encoding': 'br' })
@@ -147,10 +147,10 @@ describe('what has changed shows at once, in every process', () => {
 
 test('pages nobody asks for again give way to those that are read', async () => {
   const [{ deps }] = houses
-  const kept = openKeptPages(deps)
+  const kept = openKeptAnswers<string>(deps, ({ length }) => length)
   const request = (url: string) => ({ url, headers: {} }) as Parameters<typeof kept.find>[0]
-  const page = { html: 'x'.repeat(1024 * 1024), language: 'nb' as const, etag: 'W/"1"' }
-  const isKept = async (url: string) => (await kept.find(request(url), newsroom.slug)).page !== null
+  const page = 'x'.repeat(1024 * 1024)
+  const isKept = async (url: string) => (await kept.find(request(url), newsroom.slug)).answer !== null
   for (let n = 0; n < 40; n += 1) {
     const { keep } = await kept.find(request(`/${n}`), newsroom.slug)
     keep(page)
