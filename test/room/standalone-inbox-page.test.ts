@@ -170,8 +170,13 @@ describe.skipIf(!hasChromium)('[chromium] the inbox in a browser', { timeout: 12
     await page.getByText('No rules: every letter is taken.').waitFor()
   })
 
-  test('all letters are deleted after a second yes', async () => {
+  test('all letters are deleted after a second yes; a single one is counted as one', async () => {
     await send('ola@example.com', 'Hei')
+    const one = await open('/?q=zeppelin')
+    await one.getByText('The one letter here does not fit the words “zeppelin”.').waitFor()
+    await one.getByText('Delete all letters').click()
+    await one.getByText('This deletes the one letter here. It cannot be undone.').waitFor()
+    await send('kari@example.com', 'Hei igjen')
     const page = await open('/')
     expect(await page.getByRole('button', { name: 'Yes, delete them all' }).isVisible()).toBe(false)
     await page.getByText('Delete all letters').click()
