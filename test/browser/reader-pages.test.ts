@@ -178,6 +178,17 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
     await page.close()
   })
 
+  test('printed from a dark screen, a page is dark ink on white paper', async () => {
+    const page = await context.newPage()
+    await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
+    for (const path of ['', `/releases/${await releaseId(pool, 'Havneby får 12')}`]) {
+      await page.goto(`${base}/newsrooms/havneby${path}`)
+      expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)')
+      expect(await axeFaults(page)).toEqual([])
+    }
+    await page.close()
+  })
+
   test('a scanner that opens the link with scripts on, and waits, confirms nothing', async () => {
     const page = await context.newPage()
     await page.goto(`${base}/confirm/${await requested('scanner@example.org')}`, { waitUntil: 'networkidle' })

@@ -62,5 +62,5 @@ function lookOf(newsroom: Newsroom): string {
   const looks = looksOf(newsroom.accent)
   const light = `--bar: ${looks.bar}; --accent: ${looks.link}; --accent-ink: ${looks.buttonInk};`
   const dark = `--accent: ${looks.darkLink}; --accent-ink: ${looks.darkButtonInk};`
-  return `:root { ${light} }\n@media (prefers-color-scheme: dark) { :root { ${dark} } }\n`
+  return `:root { ${light} }\n@media screen and (prefers-color-scheme: dark) { :root { ${dark} } }\n`
 }
