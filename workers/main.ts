@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { constants, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
@@ -64,6 +65,8 @@ const settings = orTellSettings(() =>
 )
 const log = openLog('workers', settings.LOG_LEVEL)
 
+// Bulk mail takes every core it gets; the doors on the same machine, where somebody waits, come first.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
 await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {

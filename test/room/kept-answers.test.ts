@@ -145,16 +145,46 @@ describe('what has changed shows at once, in every process', () => {
   })
 })
 
+test('many who come at once for a page that has changed have it written once', async () => {
+  await givenRelease(database.pool, newsroom)
+  asked.length = 0
+  const alone = await get(houses[0], '?q=ferje')
+  const forOne = asked.length
+  await givenRelease(database.pool, newsroom)
+  asked.length = 0
+  const together = await Promise.all(Array.from({ length: 20 }, () => get(houses[0], '?q=ferje')))
+  // One question of each, whether it still stands; and the rest of them once.
+  expect(asked.length).toBe(20 + forOne - 1)
+  expect(new Set(together.map(({ headers }) => headers.etag)).size).toBe(1)
+  expect(together[0]!.headers.etag).not.toBe(alone.headers.etag)
+})
+
 test('pages nobody asks for again give way to those that are read', async () => {
   const [{ deps }] = houses
   const kept = openKeptAnswers<string>(deps, ({ length }) => length)
-  const request = (url: string) => ({ url, headers: {} }) as Parameters<typeof kept.find>[0]
-  const page = 'x'.repeat(1024 * 1024)
-  const isKept = async (url: string) => (await kept.find(request(url), newsroom.slug)).answer !== null
+  const request = (url: string) => ({ url, headers: {} }) as Parameters<typeof kept.of>[0]
+  let written: string[] = []
+  const read = (url: string) =>
+    kept.of(request(url), newsroom.slug, async () => {
+      written.push(url)
+      return 'x'.repeat(1024 * 1024)
+    })
   for (let n = 0; n < 40; n += 1) {
-    const { keep } = await kept.find(request(`/${n}`), newsroom.slug)
-    keep(page)
-    expect(await isKept('/0')).toBe(true)
+    await read(`/${n}`)
+    await read('/0')
   }
-  expect([await isKept('/1'), await isKept('/20'), await isKept('/39')]).toEqual([false, false, true])
+  expect(written).toHaveLength(40)
+  written = []
+  for (const url of ['/39', '/0', '/20', '/1']) await read(url)
+  expect(written).toEqual(['/20', '/1'])
+})
+
+test('a page that could not be written is written by the next who asks', async () => {
+  const [{ deps }] = houses
+  const kept = openKeptAnswers<string>(deps, ({ length }) => length)
+  const request = { url: '/x', headers: {} } as Parameters<typeof kept.of>[0]
+  const fails = () => Promise.reject(new Error('the database is away'))
+  await expect(kept.of(request, newsroom.slug, fails)).rejects.toThrow('away')
+  expect(await kept.of(request, newsroom.slug, async () => 'there')).toBe('there')
+  expect(await kept.of(request, newsroom.slug, fails)).toBe('there')
 })

@@ -22,6 +22,7 @@ const releasesInFeed = 20
  */
 const settledAfter = 60_000
 
+type FeedQuery = { readonly language?: string; readonly topic?: string }
 type FeedDeps = Pick<ReaderDeps, 'pool' | 'now' | 'publicUrl'>
 
 /** A feed as it is sent. `changedAt`: when anything in it last changed. */
@@ -31,27 +32,24 @@ type WrittenFeed = { readonly text: string; readonly etag: string; readonly chan
 export function feeds(app: FastifyInstance, deps: FeedDeps): void {
   const kept = openKeptAnswers<WrittenFeed>(deps, ({ text }) => text.length)
   for (const form of Object.keys(feedForms) as FeedForm[])
-    app.get<{ Params: { slug: string }; Querystring: { language?: string; topic?: string } }>(
+    app.get<{ Params: { slug: string }; Querystring: FeedQuery }>(
       `/newsrooms/:slug/feed.${form}`,
       { schema: schemaOf(form) },
       async (request, reply) => {
-        const { slug } = request.params
-        const earlier = await kept.find(request, slug)
-        if (earlier.answer) return sendFeed(deps, request, reply, form, earlier.answer)
-        const newsroom = await knownNewsroom(deps, slug)
-        const feed = await writtenFeed(deps, newsroom, form, scopeOf(newsroom, request.query))
-        earlier.keep(feed)
+        const feed = await kept.of(request, request.params.slug, () => writtenFeed(deps, request, form))
         return sendFeed(deps, request, reply, form, feed)
       },
     )
 }
 
 async function writtenFeed(
-  { pool, now, publicUrl }: FeedDeps,
-  newsroom: Newsroom,
+  deps: FeedDeps,
+  request: FastifyRequest<{ Params: { slug: string }; Querystring: FeedQuery }>,
   form: FeedForm,
-  scope: FeedScope,
 ): Promise<WrittenFeed> {
+  const { pool, now, publicUrl } = deps
+  const newsroom = await knownNewsroom(deps, request.params.slug)
+  const scope = scopeOf(newsroom, request.query)
   const at = now()
   const filter = { ...filterOf(newsroom, nothingNarrowed), ...scope }
   const [headlines, changedAt] = await Promise.all([
@@ -86,7 +84,7 @@ function isUnchangedSince({ headers }: FastifyRequest, changedAt: Date): boolean
   return since >= Math.floor(changedAt.getTime() / 1000) * 1000
 }
 
-function scopeOf(newsroom: Newsroom, { language, topic }: { language?: string; topic?: string }): FeedScope {
+function scopeOf(newsroom: Newsroom, { language, topic }: FeedQuery): FeedScope {
   if (language && !isLanguage(language)) throw new Refusal('NOT_FOUND')
   if (topic && !newsroom.topics.some(({ id }) => id === topic)) throw new Refusal('NOT_FOUND')
   return { language: isLanguage(language) ? language : null, topic: topic || null }

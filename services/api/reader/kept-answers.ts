@@ -2,11 +2,15 @@ import type { FastifyRequest } from 'fastify'
 import { stateShown } from '../../../shared/release/shown-releases.sql.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
-/** The answer as it was written earlier, if it still stands, and where to keep the one written instead. */
-export type Earlier<Answer> = { readonly answer: Answer | null; keep(answer: Answer): void }
-
 /** Answers about a newsroom, each under the address and the languages it was asked for with. */
-export type KeptAnswers<Answer> = { find(request: FastifyRequest, slug: string): Promise<Earlier<Answer>> }
+export type KeptAnswers<Answer> = {
+  /** The answer as it was written earlier, if it still stands; else what `write` makes of it. Null is not kept. */
+  of<Written extends Answer | null>(
+    request: FastifyRequest,
+    slug: string,
+    write: () => Promise<Written>,
+  ): Promise<Written | Answer>
+}
 
 const mostBytes = 32 * 1024 * 1024
 /** A newsroom's hour shows its zone as it is now, which is another half the year. */
@@ -15,13 +19,15 @@ const hour = 3_600_000
 /**
  * What newsrooms show as it was last written, so that what many read is written once. Each time one question is asked of
  * the database: whether all it tells of is as it was. So a correction, a withdrawal or the end of an embargo shows at
- * once, in every process. `lengthOf`: characters of an answer.
+ * once, in every process. Those who come while an answer is being written wait for that one, instead of writing it once
+ * more each. `lengthOf`: characters of an answer.
  */
 export function openKeptAnswers<Answer>(
   { pool, now }: Pick<ReaderDeps, 'pool' | 'now'>,
   lengthOf: (answer: Answer) => number,
 ): KeptAnswers<Answer> {
   const kept = new Map<string, { readonly answer: Answer; readonly state: string }>()
+  const beingWritten = new Map<string, Promise<Answer | null>>()
   let bytes = 0
   // Two bytes a character at most.
   const sizeOf = (key: string, answer: Answer) => 2 * (key.length + lengthOf(answer))
@@ -33,28 +39,49 @@ export function openKeptAnswers<Answer>(
     bytes -= sizeOf(key, old.answer)
   }
 
+  function keep(key: string, state: string, answer: Answer): void {
+    drop(key)
+    kept.set(key, { answer, state })
+    bytes += sizeOf(key, answer)
+    // A map is in the order of its last writing, so the first is the one unused for longest.
+    for (const oldest of kept.keys()) {
+      if (bytes <= mostBytes) break
+      drop(oldest)
+    }
+  }
+
+  async function writeOnce<Written extends Answer | null>(
+    key: string,
+    state: string,
+    write: () => Promise<Written>,
+  ): Promise<Written | Answer> {
+    const flight = `${state}\n${key}`
+    const other = beingWritten.get(flight) as Promise<Written> | undefined
+    if (other) return other
+    const writing = write()
+    beingWritten.set(flight, writing)
+    try {
+      const written = await writing
+      if (written !== null) keep(key, state, written)
+      return written
+    } finally {
+      beingWritten.delete(flight)
+    }
+  }
+
   return {
-    find: async (request, slug) => {
+    of: async (request, slug, write) => {
       const at = now()
       // Asked before the answer is written: what changes in between is in it, and the next reader's is written anew.
       const shown = await stateShown(pool, slug, at)
+      // A newsroom that is not there is told so by whoever looks for it.
+      if (shown === null) return write()
       const state = `${shown} ${Math.floor(at.getTime() / hour)}`
       const key = `${request.headers['accept-language'] ?? ''}\n${request.url}`
       const found = kept.get(key)
-      drop(key)
-      const keep = (answer: Answer) => {
-        drop(key)
-        kept.set(key, { answer, state })
-        bytes += sizeOf(key, answer)
-        // A map is in the order of its last writing, so the first is the one unused for longest.
-        for (const oldest of kept.keys()) {
-          if (bytes <= mostBytes) break
-          drop(oldest)
-        }
-      }
-      if (shown === null || found?.state !== state) return { answer: null, keep }
-      keep(found.answer)
-      return { answer: found.answer, keep }
+      if (found?.state !== state) return writeOnce(key, state, write)
+      keep(key, state, found.answer)
+      return found.answer
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { chooseLanguage, isLanguage, type Language } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
 import { toldZone } from '../../../shared/letter/told.ts'
@@ -27,7 +27,7 @@ import {
   readNarrowing,
 } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { type KeptPages, sendPage, sendWritten } from './page-reply.ts'
+import { type KeptPages, sendWritten, type WrittenPage, writePage } from './page-reply.ts'
 import { htmlAnswer, problemAnswer, slugParams } from './page-schemas.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
@@ -51,55 +51,56 @@ export function newsroomPage(app: FastifyInstance, deps: PageDeps, kept: KeptPag
       },
     },
     async (request, reply) => {
-      const earlier = await kept.find(request, request.params.slug)
-      if (earlier.answer) return sendWritten(request, reply, earlier.answer)
-      const newsroom = await knownNewsroom(deps, request.params.slug)
-      const narrowing = readNarrowing(newsroom, request.query)
-      const filter = filterOf(newsroom, narrowing)
-      const now = deps.now()
-      const [turned, found, years] = await Promise.all([
-        turnTo(deps, newsroom, filter, request.query, now),
-        countShown(deps.pool, newsroom.id, filter, now),
-        yearsShown(deps.pool, newsroom.id, newsroom.zone, now),
-      ])
-      const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
-      const words = wordsFor(language, 'pages')
-      const narrowed = isNarrowed(narrowing)
-      const plain = !narrowed && turned.isFirst
-      return sendPage(
-        request,
-        reply,
-        {
-          template: 'newsroom',
-          language,
-          title: titleOf(newsroom, narrowing, language),
-          newsroom,
-          languages: newsroom.languages,
-          feeds: feedLinks(newsroom, { language: null, topic: filter.topic }, language),
-          // What is found by searching here is not for search engines: they find the releases themselves.
-          ...(plain ? {} : { isUnlisted: true }),
-          about: {
-            description: aboutOf(newsroom, language)?.text ?? words('follow.lead', { newsroom: newsroom.name }),
-            address: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
-          },
-          values: {
-            heading: words('newsroom.title', { newsroom: newsroom.name }),
-            follow: followBox(newsroom, language),
-            form: narrowingForm(newsroom, narrowing, language, years),
-            narrowed,
-            found,
-            zone: wordsFor(language, 'letters')('zone', { zone: toldZone(now, newsroom.zone, language) }),
-            entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
-            older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
-            newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),
-            first: turned.isFirst ? null : listHref(newsroom, language, narrowing),
-            about: aboutOf(newsroom, language),
-          },
-        },
-        earlier,
-      )
+      const page = await kept.of(request, request.params.slug, () => writeNewsroomPage(deps, request))
+      return sendWritten(request, reply, page)
     },
   )
+}
+
+async function writeNewsroomPage(
+  deps: PageDeps,
+  request: FastifyRequest<{ Params: { slug: string }; Querystring: ListQuery }>,
+): Promise<WrittenPage> {
+  const newsroom = await knownNewsroom(deps, request.params.slug)
+  const narrowing = readNarrowing(newsroom, request.query)
+  const filter = filterOf(newsroom, narrowing)
+  const now = deps.now()
+  const [turned, found, years] = await Promise.all([
+    turnTo(deps, newsroom, filter, request.query, now),
+    countShown(deps.pool, newsroom.id, filter, now),
+    yearsShown(deps.pool, newsroom.id, newsroom.zone, now),
+  ])
+  const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
+  const words = wordsFor(language, 'pages')
+  const narrowed = isNarrowed(narrowing)
+  const plain = !narrowed && turned.isFirst
+  return writePage(request, {
+    template: 'newsroom',
+    language,
+    title: titleOf(newsroom, narrowing, language),
+    newsroom,
+    languages: newsroom.languages,
+    feeds: feedLinks(newsroom, { language: null, topic: filter.topic }, language),
+    // What is found by searching here is not for search engines: they find the releases themselves.
+    ...(plain ? {} : { isUnlisted: true }),
+    about: {
+      description: aboutOf(newsroom, language)?.text ?? words('follow.lead', { newsroom: newsroom.name }),
+      address: `${deps.publicUrl}/newsrooms/${newsroom.slug}`,
+    },
+    values: {
+      heading: words('newsroom.title', { newsroom: newsroom.name }),
+      follow: followBox(newsroom, language),
+      form: narrowingForm(newsroom, narrowing, language, years),
+      narrowed,
+      found,
+      zone: wordsFor(language, 'letters')('zone', { zone: toldZone(now, newsroom.zone, language) }),
+      entries: turned.headlines.map((headline) => entryOf(newsroom, headline, language)),
+      older: turned.older && listHref(newsroom, language, narrowing, { before: turned.older }),
+      newer: turned.newer && listHref(newsroom, language, narrowing, { after: turned.newer }),
+      first: turned.isFirst ? null : listHref(newsroom, language, narrowing),
+      about: aboutOf(newsroom, language),
+    },
+  })
 }
 
 /** One page of a list, and the releases from which the next ones either way begin. */

@@ -6,7 +6,7 @@ import { type Words, wordsFor } from '../../../shared/language/words.ts'
 import { oneLine, safeText } from '../../../shared/letter/foreign-text.ts'
 import { webUrl } from '../../../shared/letter/link-targets.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
-import type { Earlier, KeptAnswers } from './kept-answers.ts'
+import type { KeptAnswers } from './kept-answers.ts'
 import { isKnownTo, tagOf } from './known-answers.ts'
 import { lookPath, stylePath } from './page-assets.ts'
 import { policyWithScript } from './page-headers.ts'
@@ -69,26 +69,22 @@ export type WrittenPage = { readonly html: string; readonly language: Language; 
 export type KeptPages = KeptAnswers<WrittenPage>
 
 /** Answers with a page. What is public may be kept by a browser, which asks each time whether it still stands. */
-export function sendPage(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  page: Page,
-  earlier?: Earlier<WrittenPage>,
-): FastifyReply {
-  const html = renderPage(page, request.url)
+export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): FastifyReply {
+  const written = writePage(request, page)
   reply.status(page.status ?? 200)
-  nameAs(reply, page.language)
   if (page.scripts) reply.header('content-security-policy', policyWithScript)
-  if (reply.hasHeader('cache-control') || reply.statusCode !== 200 || request.method === 'POST') {
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-    return reply.send(html)
-  }
-  const written = { html, language: page.language, etag: tagOf(html) }
-  earlier?.keep(written)
-  return sendWritten(request, reply, written)
+  if (!reply.hasHeader('cache-control') && reply.statusCode === 200 && request.method !== 'POST')
+    return sendWritten(request, reply, written)
+  nameAs(reply, page.language)
+  if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+  return reply.send(written.html)
 }
 
-/** Answers with a page that is for everybody and brings no script. */
+export function writePage({ url }: FastifyRequest, page: Page): WrittenPage {
+  const html = renderPage(page, url)
+  return { html, language: page.language, etag: tagOf(html) }
+}
+
 export function sendWritten(request: FastifyRequest, reply: FastifyReply, page: WrittenPage): FastifyReply {
   nameAs(reply, page.language)
   reply.headers({ 'cache-control': 'no-cache', vary: 'Accept-Language', etag: page.etag })

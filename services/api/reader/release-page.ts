@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { chooseLanguage, type Language, languages } from '../../../shared/language/language.ts'
 import { toldHour, toldMoment } from '../../../shared/letter/told.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
@@ -15,7 +15,7 @@ import { sendNote } from './note-page.ts'
 import { entryOf } from './page-entries.ts'
 import { filterOf, listHref, nothingNarrowed } from './page-filter.ts'
 import { pageLanguage } from './page-language.ts'
-import { type KeptPages, sendPage, sendWritten } from './page-reply.ts'
+import { type KeptPages, sendWritten, type WrittenPage, writePage } from './page-reply.ts'
 import { htmlAnswer, pageQuery, problemAnswer, slugParams } from './page-schemas.ts'
 import { prefersPage } from './prefers-page.ts'
 import type { ReaderDeps } from './reader-deps.ts'
@@ -39,67 +39,69 @@ export function releasePage(app: FastifyInstance, deps: PageDeps, kept: KeptPage
       },
     },
     async (request, reply) => {
-      const earlier = await kept.find(request, request.params.slug)
-      if (earlier.answer) return sendWritten(request, reply, earlier.answer)
-      const newsroom = await knownNewsroom(deps, request.params.slug)
-      const { id } = request.params
-      const now = deps.now()
-      const release = isUuid(id) ? await findReleaseOnPage(deps.pool, newsroom.id, id as ReleaseId, now) : null
-      if (!release) throw new Refusal('RELEASE_UNKNOWN')
-      if (release.kind === 'withdrawal') {
-        if (!prefersPage(request)) throw new Refusal('RELEASE_WITHDRAWN')
-        const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
-        return sendNote(request, reply, { newsroom, language, note: 'withdrawn', status: 410 })
-      }
-
-      const offered = languages.filter((language) => release.content.languages[language])
-      // The text decides the page's language: words around it in another would only disturb the reading.
-      const wanted = pageLanguage(request, offered, newsroom.defaultLanguage)
-      const language = chooseLanguage(wanted, newsroom.defaultLanguage, offered)
-      const text = release.content.languages[language] ?? { title: release.externalId, lead: '', bodyHtml: '' }
-      const [around, changes] = await Promise.all([
-        surroundingsOf(deps, newsroom, release, language, now),
-        release.revision > 1 ? listChanges(deps.pool, release.id, language, now) : [],
-      ])
-      const address = `${deps.publicUrl}/newsrooms/${newsroom.slug}/releases/${release.id}`
-      const enclosures = enclosuresOf(release.content, language)
-      const moments = momentsOf(release, changes)
-      return sendPage(
-        request,
-        reply,
-        {
-          template: 'release',
-          language,
-          title: text.title,
-          newsroom,
-          languages: offered.length > 1 ? offered : [],
-          feeds: feedLinks(newsroom, { language: null, topic: null }, language),
-          about: {
-            description: text.lead || text.title,
-            address,
-            image: enclosures.images[0],
-            article: moments,
-            linkedData: newsArticle(newsroom, { address, text, language, ...moments, ...enclosures }, deps.publicUrl),
-          },
-          values: {
-            text,
-            bodyHtml: cleanBody(release, language),
-            kind: release.kind,
-            at: moments.publishedAt,
-            told: toldMoment(release.publishedAt, release.zone, language),
-            changes: changes.map((change) => toldChange(change, release.zone, language)),
-            ...enclosures,
-            topics: topicsOf(newsroom, release, language),
-            share: shareOf(text.title, offered.length > 1 ? `${address}?language=${language}` : address),
-            about: aboutOf(newsroom, language),
-            follow: followBox(newsroom, language),
-            ...around,
-          },
-        },
-        earlier,
-      )
+      const { slug } = request.params
+      const page = await kept.of(request, slug, () => writeReleasePage(deps, request))
+      if (page !== null) return sendWritten(request, reply, page)
+      if (!prefersPage(request)) throw new Refusal('RELEASE_WITHDRAWN')
+      const newsroom = await knownNewsroom(deps, slug)
+      const language = pageLanguage(request, newsroom.languages, newsroom.defaultLanguage)
+      return sendNote(request, reply, { newsroom, language, note: 'withdrawn', status: 410 })
     },
   )
+}
+
+/** Null: it was withdrawn. */
+async function writeReleasePage(
+  deps: PageDeps,
+  request: FastifyRequest<{ Params: { slug: string; id: string } }>,
+): Promise<WrittenPage | null> {
+  const newsroom = await knownNewsroom(deps, request.params.slug)
+  const { id } = request.params
+  const now = deps.now()
+  const release = isUuid(id) ? await findReleaseOnPage(deps.pool, newsroom.id, id as ReleaseId, now) : null
+  if (!release) throw new Refusal('RELEASE_UNKNOWN')
+  if (release.kind === 'withdrawal') return null
+  const offered = languages.filter((language) => release.content.languages[language])
+  // The text decides the page's language: words around it in another would only disturb the reading.
+  const wanted = pageLanguage(request, offered, newsroom.defaultLanguage)
+  const language = chooseLanguage(wanted, newsroom.defaultLanguage, offered)
+  const text = release.content.languages[language] ?? { title: release.externalId, lead: '', bodyHtml: '' }
+  const [around, changes] = await Promise.all([
+    surroundingsOf(deps, newsroom, release, language, now),
+    release.revision > 1 ? listChanges(deps.pool, release.id, language, now) : [],
+  ])
+  const address = `${deps.publicUrl}/newsrooms/${newsroom.slug}/releases/${release.id}`
+  const enclosures = enclosuresOf(release.content, language)
+  const moments = momentsOf(release, changes)
+  return writePage(request, {
+    template: 'release',
+    language,
+    title: text.title,
+    newsroom,
+    languages: offered.length > 1 ? offered : [],
+    feeds: feedLinks(newsroom, { language: null, topic: null }, language),
+    about: {
+      description: text.lead || text.title,
+      address,
+      image: enclosures.images[0],
+      article: moments,
+      linkedData: newsArticle(newsroom, { address, text, language, ...moments, ...enclosures }, deps.publicUrl),
+    },
+    values: {
+      text,
+      bodyHtml: cleanBody(release, language),
+      kind: release.kind,
+      at: moments.publishedAt,
+      told: toldMoment(release.publishedAt, release.zone, language),
+      changes: changes.map((change) => toldChange(change, release.zone, language)),
+      ...enclosures,
+      topics: topicsOf(newsroom, release, language),
+      share: shareOf(text.title, offered.length > 1 ? `${address}?language=${language}` : address),
+      about: aboutOf(newsroom, language),
+      follow: followBox(newsroom, language),
+      ...around,
+    },
+  })
 }
 
 /** The releases before and after this one, and the newest of the newsroom. */
