@@ -28,9 +28,13 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
        insert into release_texts (release_id, language, title, lead, words)
        select created.id, t.language, t.title, t.lead, release_words($2, t.language, t.plain)
          from created, unnest($11::text[], $12::text[], $13::text[], $14::text[]) as t (language, title, lead, plain)
+     ), free as (
+       select c.id from created, release_changes c where c.newsroom_id = $2
+        order by c.id limit 1 for no key update of c skip locked
      ), counted as (
-       insert into release_changes (newsroom_id, number) select $2, 1 from created
-       on conflict (newsroom_id) do update set number = release_changes.number + 1
+       update release_changes c set number = c.number + 1 from free where c.id = free.id returning c.id
+     ), begun as (
+       insert into release_changes (newsroom_id, number) select $2, 1 from created where not exists (select from counted)
      )
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $4, $5, $8, $9 from created
@@ -81,9 +85,14 @@ export async function addRevision(db: Db, release: Release, receivedAt: Date): P
          from amended, unnest($9::text[], $10::text[], $11::text[], $12::text[]) as t (language, title, lead, plain)
        on conflict (release_id, language)
        do update set title = excluded.title, lead = excluded.lead, words = excluded.words
+     ), free as (
+       select c.id from amended, release_changes c where c.newsroom_id = amended.newsroom_id
+        order by c.id limit 1 for no key update of c skip locked
      ), counted as (
-       insert into release_changes (newsroom_id, number) select newsroom_id, 1 from amended
-       on conflict (newsroom_id) do update set number = release_changes.number + 1
+       update release_changes c set number = c.number + 1 from free where c.id = free.id returning c.id
+     ), begun as (
+       insert into release_changes (newsroom_id, number)
+       select newsroom_id, 1 from amended where not exists (select from counted)
      )
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $2, $3, $6, $7 from amended`,

@@ -144,11 +144,10 @@ export async function countShown(db: Db, newsroom: NewsroomId, filter: ListFilte
  */
 export async function stateShown(db: Db, slug: string, now: Date): Promise<string | null> {
   const { rows } = await db.query<{ state: string }>(
-    `select concat_ws(' ', n.xmin, c.number, (select r.id from releases r
-                                               where r.newsroom_id = n.id and r.published_at <= $2
-                                               order by r.published_at desc, r.id desc limit 1)) as state
-       from newsrooms n left join release_changes c on c.newsroom_id = n.id
-      where n.slug = $1`,
+    `select concat_ws(' ', n.xmin, (select sum(c.number) from release_changes c where c.newsroom_id = n.id),
+                           (select r.id from releases r where r.newsroom_id = n.id and r.published_at <= $2
+                             order by r.published_at desc, r.id desc limit 1)) as state
+       from newsrooms n where n.slug = $1`,
     [slug, now],
   )
   return rows[0]?.state ?? null

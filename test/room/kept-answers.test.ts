@@ -145,6 +145,25 @@ describe('what has changed shows at once, in every process', () => {
   })
 })
 
+test('of two releases stored at the same time neither waits for the other, and each shows once it is stored', async () => {
+  const clients = [await database.pool.connect(), await database.pool.connect()] as const
+  await everybodyReads('')
+  for (const client of clients) await client.query('begin')
+  for (const client of clients) await insertRelease(client, sampleRelease(newsroom), new Date())
+  const tags = [(await everybodyReads('')).headers.etag]
+  for (const client of clients.toReversed()) {
+    await client.query('commit')
+    client.release()
+    tags.push((await everybodyReads('')).headers.etag)
+  }
+  expect(new Set(tags).size).toBe(3)
+  await insertRelease(database.pool, sampleRelease(newsroom), new Date())
+  const { rows } = await database.pool.query('select number::int from release_changes where newsroom_id = $1', [
+    newsroom.id,
+  ])
+  expect(rows.map(({ number }) => number).toSorted()).toEqual([1, 2])
+})
+
 test('many who come at once for a page that has changed have it written once', async () => {
   await givenRelease(database.pool, newsroom)
   asked.length = 0
