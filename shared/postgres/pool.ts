@@ -39,6 +39,9 @@ export function openPool(options: PoolOptions): Pool {
     application_name: options.name,
     max: options.most,
     connectionTimeoutMillis: 5_000,
+    // The pool's own 10 s closes in each quiet moment what the next busy one must open again: a tenth of a second for
+    // somebody at the door of a machine that is sending mail.
+    idleTimeoutMillis: 300_000,
     statement_timeout: 30_000,
     query_timeout: 35_000,
     idle_in_transaction_session_timeout: 30_000,

@@ -2,6 +2,7 @@ import { linkKeys, sealToken } from '../../shared/links/token.ts'
 import { testSecrets } from '../given/secrets.ts'
 import { releaseBody, signedHeaders } from '../given/webhook.ts'
 import type { Installation } from '../rig/installation.ts'
+import { p99 } from './p99.ts'
 
 /** What people at the doors wait while bulk mail leaves on the same cores: the 99th percentile, in milliseconds. */
 export type DoorWaits = {
@@ -68,15 +69,10 @@ export function knockAtDoors(installation: Installation, readers: number): Knock
       stopped = true
       await Promise.all(loops)
       return {
-        signUpP99Ms: percentile(waits.signUp),
-        unsubscribeP99Ms: percentile(waits.unsubscribe),
-        webhookP99Ms: percentile(waits.webhook),
+        signUpP99Ms: p99(waits.signUp),
+        unsubscribeP99Ms: p99(waits.unsubscribe),
+        webhookP99Ms: p99(waits.webhook),
       }
     },
   }
-}
-
-function percentile(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.99))] ?? 0)
 }

@@ -196,7 +196,7 @@ async function untilSent(mailing: string, letters: number): Promise<number> {
       [mailing],
     )
     if (rows[0]!.sent >= letters) return Date.now()
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
