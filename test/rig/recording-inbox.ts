@@ -52,6 +52,8 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
       })
     },
   })
+  // A worker that is killed tears its connections off, which is nothing to a mail host.
+  server.on('error', () => {})
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.server.address() as AddressInfo
   return Object.assign(inbox, {
