@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { uuidv7 } from 'uuidv7'
 import { isLanguage, type Language, languages } from '../../shared/language/language.ts'
 import { type Newsroom, type NewsroomId, newsroomFaults } from '../../shared/newsroom/newsroom.ts'
+import { parseUrl } from '../../shared/web-address.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 
 /** What the options of `newsroom create` and `update` say; `file` names a JSON file in the form of a newsroom. */
@@ -173,7 +174,6 @@ function originsOf(value: unknown): readonly string[] {
 function moreFaults(newsroom: Newsroom): string[] {
   const faults: string[] = []
   for (const url of [newsroom.website, newsroom.logoUrl])
-    if (url !== null && !/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
-      faults.push(`“${url}” is not a web address.`)
+    if (url !== null && !/^https?:$/.test(parseUrl(url)?.protocol ?? '')) faults.push(`“${url}” is not a web address.`)
   return faults
 }

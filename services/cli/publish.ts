@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { liveSecrets } from '../../shared/newsroom/newsroom-key.sql.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
+import { parseUrl } from '../../shared/web-address.ts'
 import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
 import { Mistake, usageMistake } from './mistake.ts'
@@ -56,7 +57,7 @@ async function publish(deps: CliDeps, file: string, options: PublishOptions): Pr
 function apiFor(url: string | null): string {
   if (url === null)
     throw usageMistake('Where is the API?', 'Say so with --api URL or PUBLIC_URL, or run `npm start` here first.')
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+  if (!/^https?:$/.test(parseUrl(url)?.protocol ?? ''))
     throw usageMistake(`“${url}” is not a web address.`, 'Write it as http://127.0.0.1:3000')
   return url.replace(/\/+$/, '')
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { parseUrl } from '../web-address.ts'
 import { type SettingName, type SettingRow, settingTable } from './settings.ts'
 
 type Table = typeof settingTable
@@ -94,8 +95,8 @@ function readUrls(text: string, schemes: readonly string[]): Read {
 function readUrl(text: string, schemes: readonly string[]): Read {
   const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ')
   // The value may hold a password, so the complaint does not repeat it.
-  if (!URL.canParse(text)) return { fault: `is not an address that starts with ${wanted}` }
-  const url = new URL(text)
+  const url = parseUrl(text)
+  if (url === null) return { fault: `is not an address that starts with ${wanted}` }
   if (!schemes.includes(url.protocol.slice(0, -1))) return { fault: `must start with ${wanted}` }
   if (url.hostname === '') return { fault: 'names no host.' }
   if (url.protocol === 'http:' && schemes.includes('https') && !isLoopback(url.hostname))

@@ -1,12 +1,12 @@
+import { parseUrl } from '../web-address.ts'
 import { oneLine } from './foreign-text.ts'
 
 /** A foreign address as a link may carry it: http or https and well formed, else `null`. */
 export function webUrl(foreign: string): string | null {
   // The parser drops tabs and line breaks silently, so `oneLine` first: what is shown is what is parsed.
-  if (!/^https?:\/\//i.test(foreign.trim()) || !URL.canParse(oneLine(foreign))) return null
-  const url = new URL(oneLine(foreign))
+  const url = /^https?:\/\//i.test(foreign.trim()) ? parseUrl(oneLine(foreign)) : null
   // `https://bank.example@evil.example/` reads as one place and opens another.
-  return url.username === '' && url.password === '' ? url.href : null
+  return url?.username === '' && url.password === '' ? url.href : null
 }
 
 /** `mailto:` for an address in plain form, else `null`; never with the headers a foreign link could add. */

@@ -1,6 +1,7 @@
 import type { Brand } from '../brand.ts'
 import type { Language } from '../language/language.ts'
 import { parseAddress } from '../subscriber/address.ts'
+import { parseUrl } from '../web-address.ts'
 
 export type NewsroomId = Brand<string, 'NewsroomId'>
 
@@ -99,8 +100,9 @@ export const topicName = ({ id, names }: Topic, language: Language, fallback: La
 /** Scheme, host and perhaps a port, as a browser sends them in `Origin`; http only on the publisher's own machine. */
 function isOrigin(text: string): boolean {
   // A star is a letter to the parser of addresses; here it would be a wish we do not grant.
-  if (!URL.canParse(text) || text.includes('*')) return false
-  const { origin, protocol, hostname } = new URL(text)
+  const url = text.includes('*') ? null : parseUrl(text)
+  if (url === null) return false
+  const { origin, protocol, hostname } = url
   return (
     origin === text &&
     (protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(hostname)))

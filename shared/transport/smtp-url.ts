@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
+import { parseUrl } from '../web-address.ts'
 
 /** Where the mail host is and how it wants to be spoken to, as `SMTP_URL` says. */
 export type SmtpSettings = {
@@ -21,7 +22,7 @@ const defaultTls = (host: string): SmtpTls => (isLoopback(host) ? 'never' : 'req
 
 /** Throws on a mistake, with a message that repeats neither user nor password. */
 export function readSmtpUrl(text: string): SmtpSettings {
-  const url = URL.canParse(text) ? new URL(text) : null
+  const url = parseUrl(text)
   if (!url || (url.protocol !== 'smtp:' && url.protocol !== 'smtps:')) throw new Error('not an smtp: or smtps: URL')
   if (url.pathname !== '' && url.pathname !== '/') throw new Error('an SMTP URL has no path')
   const host = hostOf(url)

@@ -149,3 +149,7 @@ test('files stay within one screenful of ideas', () => {
     .map(({ path, text }) => `${path}: ${text.split('\n').length} lines`)
   expect(long).toEqual([])
 })
+
+test('no address is asked of URL.canParse, which Node.js 20 answers wrongly beyond ASCII: parseUrl is there instead', () => {
+  expect(sources.filter(({ text }) => /\bURL\.canParse\(/.test(text)).map(({ path }) => path)).toEqual([])
+})

@@ -4,6 +4,7 @@ import { type Language, languages } from '../../../shared/language/language.ts'
 import { isZone, type Newsroom, type Topic } from '../../../shared/newsroom/newsroom.ts'
 import type { Fault } from '../../../shared/refusal/refusal.ts'
 import { parseAddress } from '../../../shared/subscriber/address.ts'
+import { parseUrl } from '../../../shared/web-address.ts'
 
 /*
  * The body of the publisher's webhook. Unknown members are refused, not passed over: a `publishedat` that was quietly
@@ -193,6 +194,6 @@ function topicFaults({ data }: ReleaseTold, topics: readonly Topic[]): Fault[] {
 const isInstant = (text: string) =>
   /^20\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(Date.parse(text))
 
-const isWebAddress = (text: string) => URL.canParse(text) && /^https?:\/\//i.test(text) && !/[\s<>"]/.test(text)
+const isWebAddress = (text: string) => parseUrl(text) !== null && /^https?:\/\//i.test(text) && !/[\s<>"]/.test(text)
 
 const escapePointer = (key: string) => key.replaceAll('~', '~0').replaceAll('/', '~1')

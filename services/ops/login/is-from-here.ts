@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { parseUrl } from '../../../shared/web-address.ts'
 
 /**
  * Whether a button was pressed on this desk. Browsers say so themselves in Sec-Fetch-Site, which no page can set; over
@@ -7,6 +8,6 @@ import type { FastifyRequest } from 'fastify'
 export function isFromHere(request: Pick<FastifyRequest, 'headers'>): boolean {
   const { 'sec-fetch-site': site, origin, host } = request.headers
   if (site !== undefined) return site === 'same-origin'
-  if (origin === undefined || host === undefined || !URL.canParse(origin)) return false
-  return new URL(origin).host === host.toLowerCase()
+  if (origin === undefined || host === undefined) return false
+  return parseUrl(origin)?.host === host.toLowerCase()
 }
