@@ -11,6 +11,7 @@ const isolate = false
 
 export default defineConfig({
   test: {
+    // Most of these wait for other processes a good part of the time.
     maxWorkers: Math.max(2, availableParallelism()) + 1,
     projects: [
       {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
+import { constants, getPriority, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
@@ -66,7 +66,9 @@ const settings = orTellSettings(() =>
 const log = openLog('workers', settings.LOG_LEVEL)
 
 // Bulk mail takes every core it gets; the doors on the same machine, where somebody waits, come first.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+// Never the other way: who was started lower stays there, and raising it would be refused.
+const polite = constants.priority.PRIORITY_BELOW_NORMAL
+if (getPriority() < polite) setPriority(polite)
 await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {

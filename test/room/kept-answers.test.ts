@@ -25,6 +25,7 @@ afterAll(async () => {
   await database.close()
 })
 beforeEach(async () => {
+  for (const { clock } of houses) clock.now = new Date()
   newsroom = await givenNewsroom(database.pool)
 })
 
@@ -83,7 +84,6 @@ describe('a page that many read', () => {
     house.clock.now = new Date(later.getTime() + 3_000)
     await follow()
     expect((await subscriptionOf(database.pool, newsroom, 'k@example.org')).state).toBe('pending')
-    house.clock.now = new Date()
   })
 })
 
@@ -132,7 +132,6 @@ describe('what has changed shows at once, in every process', () => {
     expect(await titles('', 'Under embargo')).toEqual([true, true])
     expect(await titles(`/releases/${first}`, 'Under embargo')).toEqual([true, true])
     for (const house of houses) expect((await get(house, `/releases/${ahead}`)).statusCode).toBe(200)
-    for (const house of houses) house.clock.now = new Date()
   })
 
   test('the newsroom itself', async () => {
@@ -180,7 +179,11 @@ test('many who come at once for a page that has changed have it written once', a
 
 test('pages nobody asks for again give way to those that are read', async () => {
   const [{ deps }] = houses
-  const kept = openKeptAnswers<string>(deps, ({ length }) => length)
+  const kept = openKeptAnswers<string>(
+    deps,
+    ({ length }) => length,
+    ({ url }) => url,
+  )
   const request = (url: string) => ({ url, headers: {} }) as Parameters<typeof kept.of>[0]
   let written: string[] = []
   const read = (url: string) =>
@@ -200,7 +203,11 @@ test('pages nobody asks for again give way to those that are read', async () => 
 
 test('a page that could not be written is written by the next who asks', async () => {
   const [{ deps }] = houses
-  const kept = openKeptAnswers<string>(deps, ({ length }) => length)
+  const kept = openKeptAnswers<string>(
+    deps,
+    ({ length }) => length,
+    ({ url }) => url,
+  )
   const request = { url: '/x', headers: {} } as Parameters<typeof kept.of>[0]
   const fails = () => Promise.reject(new Error('the database is away'))
   await expect(kept.of(request, newsroom.slug, fails)).rejects.toThrow('away')

@@ -30,7 +30,11 @@ type WrittenFeed = { readonly text: string; readonly etag: string; readonly chan
 
 /** A newsroom's newest releases for programs: Atom, RSS and JSON Feed, of everything, of one language or one topic. */
 export function feeds(app: FastifyInstance, deps: FeedDeps): void {
-  const kept = openKeptAnswers<WrittenFeed>(deps, ({ text }) => text.length)
+  const kept = openKeptAnswers<WrittenFeed>(
+    deps,
+    ({ text }) => text.length,
+    ({ url }) => url,
+  )
   for (const form of Object.keys(feedForms) as FeedForm[])
     app.get<{ Params: { slug: string }; Querystring: FeedQuery }>(
       `/newsrooms/:slug/feed.${form}`,

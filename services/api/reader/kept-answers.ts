@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { stateShown } from '../../../shared/release/shown-releases.sql.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
-/** Answers about a newsroom, each under the address and the languages it was asked for with. */
+/** Answers about a newsroom, each under what was asked for. */
 export type KeptAnswers<Answer> = {
   /** The answer as it was written earlier, if it still stands; else what `write` makes of it. Null is not kept. */
   of<Written extends Answer | null>(
@@ -20,11 +20,12 @@ const hour = 3_600_000
  * What newsrooms show as it was last written, so that what many read is written once. Each time one question is asked of
  * the database: whether all it tells of is as it was. So a correction, a withdrawal or the end of an embargo shows at
  * once, in every process. Those who come while an answer is being written wait for that one, instead of writing it once
- * more each. `lengthOf`: characters of an answer.
+ * more each. `lengthOf`: characters of an answer; `keyOf`: all of a request that the answer depends on.
  */
 export function openKeptAnswers<Answer>(
   { pool, now }: Pick<ReaderDeps, 'pool' | 'now'>,
   lengthOf: (answer: Answer) => number,
+  keyOf: (request: FastifyRequest) => string,
 ): KeptAnswers<Answer> {
   const kept = new Map<string, { readonly answer: Answer; readonly state: string }>()
   const beingWritten = new Map<string, Promise<Answer | null>>()
@@ -77,7 +78,7 @@ export function openKeptAnswers<Answer>(
       // A newsroom that is not there is told so by whoever looks for it.
       if (shown === null) return write()
       const state = `${shown} ${Math.floor(at.getTime() / hour)}`
-      const key = `${request.headers['accept-language'] ?? ''}\n${request.url}`
+      const key = keyOf(request)
       const found = kept.get(key)
       if (found?.state !== state) return writeOnce(key, state, write)
       keep(key, state, found.answer)

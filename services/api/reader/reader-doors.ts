@@ -44,7 +44,11 @@ export function readerDoors(deps: ReaderDeps): FastifyPluginAsync {
       await openApp.register(compress, compression)
       pageAssets(openApp, deps)
       homePage(openApp, deps)
-      const kept = openKeptAnswers<WrittenPage>(deps, ({ html }) => html.length)
+      const kept = openKeptAnswers<WrittenPage>(
+        deps,
+        ({ html }) => html.length,
+        ({ headers, url }) => `${headers['accept-language'] ?? ''}\n${url}`,
+      )
       newsroomPage(openApp, deps, kept)
       releasePage(openApp, deps, kept)
       feeds(openApp, deps)
