@@ -9,9 +9,9 @@ import { stopEarlierServer } from './postgres-pid-file.ts'
 import { throwAwayPrefix } from './postgres-place.ts'
 
 /** A test run that was killed leaves its throw-away server running: the next one clears it away. */
-export async function sweepThrowAways(log: Log): Promise<void> {
-  for (const name of readdirSync(tmpdir())) {
-    const place = join(tmpdir(), name)
+export async function sweepThrowAways(log: Log, folder = tmpdir()): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const place = join(folder, name)
     if (!name.startsWith(throwAwayPrefix) || !isOurs(place) || !isAbandoned(join(place, 'postgres.lock'))) continue
     await stopEarlierServer(join(place, 'postgres'), null)
     await rm(place, { recursive: true, force: true })

@@ -1,7 +1,8 @@
 import { pino } from 'pino'
 import type { TestProject } from 'vitest/node'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
+import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
+import { openRunFolder } from './run-folder.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -11,7 +12,8 @@ declare module 'vitest' {
 }
 
 /** The server of this run and how many projects use it: each project loads this file anew, so it is kept outside. */
-type Shared = { server: Promise<EmbeddedPostgres>; users: number }
+type Server = { readonly url: string; stop(): Promise<void> }
+type Shared = { server: Promise<Server>; users: number }
 const place = globalThis as { pressebudTestServer?: Shared | undefined }
 
 /** One throw-away server for a run of tests, with a migrated template. */
@@ -29,9 +31,16 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
-async function start(): Promise<EmbeddedPostgres> {
+async function start(): Promise<Server> {
   const log = pino({ level: 'silent' })
+  const folder = await openRunFolder(log)
   const server = await startEmbeddedPostgres({ dataDir: '', log, throwAway: true })
   await migrate(server.url, log)
-  return server
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop()
+      folder.close()
+    },
+  }
 }
