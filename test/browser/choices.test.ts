@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { HtmlValidate, type RuleConfig } from 'html-validate'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openExpiring, sealExpiring } from '../../shared/links/expiring-link.ts'
 import { sealToken } from '../../shared/links/token.ts'
@@ -9,7 +9,7 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { axeFaults, axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { givenFollower, postForm, type ReaderHouse, readerHouse, subscriptionOf } from '../rig/reader-house.ts'
 
@@ -23,7 +23,7 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
   let newsroom: Newsroom
   let base: string
   let context: BrowserContext
-  let browser: Browser
+  let browser: Chromium
 
   beforeAll(async () => {
     database = await openTestDatabase()

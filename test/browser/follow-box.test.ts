@@ -1,14 +1,14 @@
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { snippetOf } from '../../shared/snippet/snippet.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { axeFaults, axeFaultsInEveryLook } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type ReaderHouse, readerHouse, subscriptionOf } from '../rig/reader-house.ts'
 
@@ -21,7 +21,7 @@ describe.skipIf(!hasChromium)('the follow box in a browser', () => {
   let house: ReaderHouse
   let base: string
   let newsroom: Newsroom
-  let browser: Browser
+  let browser: Chromium
   /** A publisher's own site, on another origin, with a style of its own. */
   let site: Server
   let siteUrl: string
@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium)('the follow box in a browser', () => {
     await database.close()
   })
 
-  const visit = async (url: string, options: Parameters<Browser['newContext']>[0] = {}) => {
+  const visit = async (url: string, options: Parameters<Chromium['newContext']>[0] = {}) => {
     const context: BrowserContext = await browser.newContext({ locale: 'nb-NO', ...options })
     const page = await context.newPage()
     const asked: string[] = []

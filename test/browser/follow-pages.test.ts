@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import {
   confirmToken,
@@ -25,7 +25,7 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
   let house: ReaderHouse
   let newsroom: Newsroom
   let base: string
-  let browser: Browser
+  let browser: Chromium
   let context: BrowserContext
 
   beforeAll(async () => {

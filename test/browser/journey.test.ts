@@ -1,9 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openScreens, type Screens } from '../rig/screens.ts'
 import { endLauncher, type Launched, launched, otherPorts } from '../rig/standalone.ts'
@@ -16,7 +16,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
   let database: TestDatabase
   let dataDir: string
   let pressebud: Launched
-  let browser: Browser
+  let browser: Chromium
   let screens: Screens
 
   beforeAll(async () => {

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import type { Browser } from 'playwright-core'
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sampleLetters } from '../../services/cli/letters-preview.ts'
@@ -11,7 +10,7 @@ import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import { naughtyRelease } from '../given/naughty-release.ts'
 import { axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 
 const corpus = join(import.meta.dirname, '../../../shared/corpora/strings/blns.json')
 
@@ -26,7 +25,7 @@ const htmlOf = async (letter: PreparedLetter) => {
 }
 
 describe.skipIf(!hasChromium)('letters in a browser', () => {
-  let browser: Browser
+  let browser: Chromium
   const htmls = new Map<string, string>()
 
   beforeAll(async () => {

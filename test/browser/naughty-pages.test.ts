@@ -1,13 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { addRevision, insertRelease } from '../../shared/release/release.sql.ts'
 import { sampleRelease } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type ReaderHouse, readerHouse } from '../rig/reader-house.ts'
 
@@ -27,7 +27,7 @@ describe.skipIf(!hasChromium || !existsSync(strings))('whatever a publisher’s 
   let database: TestDatabase
   let pool: Pool
   let house: ReaderHouse
-  let browser: Browser
+  let browser: Chromium
   let page: Page
   let base: string
   const faults: string[] = []

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { writePace } from '../../shared/delivery/pace.sql.ts'
 import { writeBeat } from '../../shared/worker/worker.sql.ts'
 import { axeFaults, axeFaultsInEveryLook } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Desk, deskPassword, openDesk } from '../rig/ops-desk.ts'
 import { givenAttempt, givenChunk, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
@@ -28,7 +28,7 @@ const naughtyStrings: string[] = existsSync(corpus)
 
 let postgres: TestDatabase
 let desk: Desk
-let browser: Browser
+let browser: Chromium
 let base: string
 let ids: { sending: string; paused: string; naughty: string[] }
 

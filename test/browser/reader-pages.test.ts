@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type ConfigData, HtmlValidate } from 'html-validate'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
@@ -9,7 +9,7 @@ import { addRevision, insertRelease } from '../../shared/release/release.sql.ts'
 import { sampleRelease } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { axeFaults, axeFaultsInEveryLook, type Look } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import {
   confirmToken,
@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
   let newsroom: Newsroom
   let base: string
   let context: BrowserContext
-  let browser: Browser
+  let browser: Chromium
 
   beforeAll(async () => {
     database = await openTestDatabase()

@@ -23,17 +23,13 @@ export async function axeFaultsInEveryLook(
   widths: readonly number[],
   { leftOut = [], look }: { leftOut?: readonly string[]; look?: (at: Look) => Promise<void> } = {},
 ): Promise<string[]> {
-  const seen = new Set<string>()
-  const isNew = async (fingerprint: string) => {
-    const found = await page.evaluate<string>(fingerprint)
-    return !seen.has(found) && seen.add(found)
-  }
+  await page.evaluate('globalThis.looksSeen = new Set()')
   const faults: string[] = []
   for (const width of widths)
     for (const scheme of ['light', 'dark'] as const) {
       await page.setViewportSize({ width, height: 900 })
       await page.emulateMedia({ colorScheme: scheme })
-      const [measures, colours] = [await isNew(measuresOf), await isNew(coloursOf)]
+      const { measures, colours } = await page.evaluate<{ measures: boolean; colours: boolean }>(whatIsNew)
       const asked = measures
         ? { runOnly: standards, rules: off(colours ? leftOut : [...leftOut, ...colourRules]) }
         : { runOnly: { type: 'rule', values: colourRules } }
@@ -48,26 +44,28 @@ const off = (rules: readonly string[]) => Object.fromEntries(rules.map((rule) =>
 async function runAxe(page: Page, options: object): Promise<string[]> {
   // Through the debugger, so that the page's own policy (no foreign script) stays in force.
   if (await page.evaluate<boolean>('typeof axe === "undefined"')) await page.evaluate(axe)
-  const { violations } = await page.evaluate<{ violations: Violation[] }>(
-    `axe.run(document, ${JSON.stringify(options)})`,
-  )
+  // What is in order is neither described nor handed over: that is half the work on a long page.
+  const asked = JSON.stringify({ ...options, resultTypes: ['violations'], selectors: false })
+  const violations = await page.evaluate<Violation[]>(`axe.run(document, ${asked}).then((found) => found.violations)`)
   return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`))
 }
 
 type Violation = { readonly id: string; readonly nodes: readonly { html: string; failureSummary: string }[] }
 
-const ofEachElement = (
-  told: string,
-) => `[document.body.innerHTML, ...[...document.querySelectorAll('body, body *')].map((element) => {
-  const style = getComputedStyle(element)
-  const { x, y, width, height } = element.getBoundingClientRect()
-  return [style.display, style.visibility, ${told}].join()
-})].join('|')`
-
-const measuresOf = ofEachElement('x, y, width, height, style.fontSize, style.fontWeight, style.overflow')
-
 // Contrast asks more of small letters than of large ones: 24 px, or 18.66 px in bold (WCAG 1.4.3). A background is an
 // element's own or that of one around it: nothing here is laid over anything.
-const coloursOf = ofEachElement(`style.color, style.backgroundColor, style.backgroundImage, style.opacity,
-  style.textShadow, style.textDecorationLine, style.borderBottom,
-  parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.66 : 24)`)
+const whatIsNew = `(() => {
+  const measures = [document.body.innerHTML]
+  const colours = [document.body.innerHTML]
+  for (const element of document.querySelectorAll('body, body *')) {
+    const style = getComputedStyle(element)
+    const { x, y, width, height } = element.getBoundingClientRect()
+    const isShown = style.display + ' ' + style.visibility
+    measures.push([isShown, x, y, width, height, style.fontSize, style.fontWeight, style.overflow].join())
+    colours.push([isShown, style.color, style.backgroundColor, style.backgroundImage, style.opacity,
+      style.textShadow, style.textDecorationLine, style.borderBottom,
+      parseFloat(style.fontSize) >= (style.fontWeight >= 700 ? 18.66 : 24)].join())
+  }
+  const isNew = (look) => !looksSeen.has(look) && Boolean(looksSeen.add(look))
+  return { measures: isNew('measures ' + measures.join('|')), colours: isNew('colours ' + colours.join('|')) }
+})()`

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Locator, Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import type { Standalone } from '../../services/cli/surroundings.ts'
 import { postRelease, webhookIdOf } from '../../services/cli/webhook.ts'
+import type { Chromium } from './chromium.ts'
 import type { Launched } from './standalone.ts'
 import { until } from './until.ts'
 
@@ -27,7 +28,7 @@ export type Screens = {
   pressInLetter(inbox: Page, subject: RegExp, link: RegExp): Promise<Page>
 }
 
-export function openScreens(pressebud: Launched, dataDir: string, browser: Browser): Screens {
+export function openScreens(pressebud: Launched, dataDir: string, browser: Chromium): Screens {
   const complaints: string[] = []
   const lettersTo = (address: string) => `${pressebud.inbox}?to=${address}`
 

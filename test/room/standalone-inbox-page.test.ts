@@ -4,17 +4,17 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { axeFaultsInEveryLook } from '../rig/accessibility.ts'
-import { hasChromium, openChromium } from '../rig/chromium.ts'
+import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
 
 /** A foreign server: counts who comes, and what with. */
 type Foreign = { readonly url: string; readonly visits: string[] }
 
 describe.skipIf(!hasChromium)('[chromium] the inbox in a browser', { timeout: 120_000 }, () => {
-  let browser: Browser
+  let browser: Chromium
   let dataDir = ''
   let inbox: InboxProcess
   let foreign: Foreign
