@@ -24,6 +24,9 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
   let base: string
   let context: BrowserContext
   let browser: Chromium
+  /** Where one page after the other is looked at, and what it complains of. */
+  let page: Page
+  const faults: string[] = []
 
   beforeAll(async () => {
     database = await openTestDatabase()
@@ -40,6 +43,10 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
     })
     browser = await openChromium()
     context = await browser.newContext({ locale: 'nb-NO', javaScriptEnabled: true })
+    page = await context.newPage()
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text())
+    })
   })
   afterAll(async () => {
     await browser?.close()
@@ -119,11 +126,7 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
     const html = await (await fetch(url, { headers: { accept: 'text/html' } })).text()
     expect(html).not.toContain('<script')
     await expectValid(html)
-    const page = await context.newPage()
-    const faults: string[] = []
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text())
-    })
+    faults.length = 0
     await page.goto(url)
     const look = async ({ width, scheme }: Look) => {
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
@@ -132,7 +135,6 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
     }
     expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { look })).toEqual([])
     expect(faults).toEqual([])
-    await page.close()
   })
 
   async function expectValid(html: string): Promise<void> {

@@ -27,6 +27,9 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
   let base: string
   let browser: Chromium
   let context: BrowserContext
+  /** Where one page after the other is looked at, and what it was last given. */
+  let page: Page
+  let html = ''
 
   beforeAll(async () => {
     database = await openTestDatabase()
@@ -41,6 +44,10 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
     })
     browser = await openChromium()
     context = await browser.newContext({ locale: 'nb-NO' })
+    page = await context.newPage()
+    page.on('response', async (response) => {
+      if (response.request().isNavigationRequest()) html = await response.text()
+    })
   })
   afterAll(async () => {
     await browser?.close()
@@ -123,11 +130,7 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
   })
 
   test.each(places)('%s is valid, accessible and whole at every width, light and dark', async (name, come) => {
-    const page = await context.newPage()
-    let html = ''
-    page.on('response', async (response) => {
-      if (response.request().isNavigationRequest()) html = await response.text()
-    })
+    html = ''
     await come(page)
     await expect.poll(() => html).not.toBe('')
     const report = await validator.validateString(html)
@@ -141,7 +144,6 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
       if (pictures) await page.screenshot({ path: join(pictures, `${name}-${width}-${scheme}.png`), fullPage: true })
     }
     expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { look })).toEqual([])
-    await page.close()
   })
 
   test('a scanner that opens every page with scripts on, and waits, changes not one row', async () => {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
+import type { Page } from 'playwright-core'
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sampleLetters } from '../../services/cli/letters-preview.ts'
@@ -26,11 +27,14 @@ const htmlOf = async (letter: PreparedLetter) => {
 
 describe.skipIf(!hasChromium)('letters in a browser', () => {
   let browser: Chromium
+  /** Where one letter after the other is looked at. */
+  let page: Page
   const htmls = new Map<string, string>()
 
   beforeAll(async () => {
     browser = await openChromium()
     for (const { name, letter } of await sampleLetters()) htmls.set(name, await htmlOf(letter))
+    page = await pageWith('', 320, 'light')
   })
   afterAll(() => browser?.close())
 
@@ -60,13 +64,12 @@ describe.skipIf(!hasChromium)('letters in a browser', () => {
   const leftOut = ['region', 'landmark-one-main']
 
   test.each(shown)('%s can be read by everyone, on a phone and on a desk, light and dark', async (name) => {
-    const page = await pageWith(htmls.get(name)!, 320, 'light')
+    await page.setContent(htmls.get(name)!)
     const look = async ({ width }: Look) => {
       const widest = await page.evaluate('document.documentElement.scrollWidth')
       expect(widest, 'needs no sideways scrolling').toBeLessThanOrEqual(width)
     }
     expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { leftOut, look })).toEqual([])
-    await page.context().close()
   })
 
   test.each(['light', 'dark'] as const)('makes sense with its pictures off, in %s', async (scheme) => {

@@ -32,6 +32,9 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
   let base: string
   let context: BrowserContext
   let browser: Chromium
+  /** Where one page after the other is looked at, and what it complains of. */
+  let page: Page
+  const faults: string[] = []
 
   beforeAll(async () => {
     database = await openTestDatabase()
@@ -52,6 +55,10 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
     await context.route('https://files.example/**', (route) =>
       route.fulfill({ contentType: 'image/svg+xml', body: drawing }),
     )
+    page = await context.newPage()
+    page.on('console', (message) => {
+      if (message.type() === 'error' && !/status of 4\d\d|ERR_/.test(message.text())) faults.push(message.text())
+    })
   })
   afterAll(async () => {
     await browser?.close()
@@ -123,11 +130,7 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
         .flatMap((result) => result.messages)
         .map(({ ruleId, message, line }) => `${line} ${ruleId}: ${message}`),
     ).toEqual([])
-    const page = await context.newPage()
-    const faults: string[] = []
-    page.on('console', (message) => {
-      if (message.type() === 'error' && !/status of 4\d\d|ERR_/.test(message.text())) faults.push(message.text())
-    })
+    faults.length = 0
     await page.goto(url)
     const look = async ({ width, scheme }: Look) => {
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
@@ -136,7 +139,6 @@ describe.skipIf(!hasChromium)('the pages in a browser', () => {
     }
     expect(await axeFaultsInEveryLook(page, [320, 600, 1200], { look })).toEqual([])
     expect(faults).toEqual([])
-    await page.close()
   })
 
   test('a reader can sign up, correct a mistake, confirm and leave with the keyboard alone', async () => {
