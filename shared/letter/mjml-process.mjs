@@ -1,5 +1,6 @@
 // The process in which MJML lives. Plain JavaScript, because tests start it from the sources and Node.js 20 runs no
 // TypeScript. It has a letter's layout from its parent, never a value of a reader or publisher, and no settings at all.
+import './no-http-client.mjs'
 import mjml from 'mjml'
 
 const options = { ignoreIncludes: true, keepComments: false, fonts: {}, validationLevel: 'strict' }
