@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import { Compile } from 'typebox/schema'
 import { type Language, languages } from '../../../shared/language/language.ts'
 import { isZone, type Newsroom, type Topic } from '../../../shared/newsroom/newsroom.ts'
 import type { Fault } from '../../../shared/refusal/refusal.ts'
@@ -114,11 +114,11 @@ export function readReleaseWebhook(
   { languages: offered, topics }: Pick<Newsroom, 'languages' | 'topics'>,
 ): ReadWebhook | { faults: readonly Fault[] } {
   if ((body as { type?: unknown } | null)?.type === 'release.withdrawn') {
-    if (!withdrawn.Check(body)) return { faults: shapeFaults(withdrawn.Errors(body)) }
+    if (!withdrawn.Check(body)) return { faults: shapeFaults(withdrawn.Errors(body)[1]) }
     const faults = [...textFaults(body, ''), ...timestampFaults(body.timestamp)]
     return faults.length > 0 ? { faults } : { type: body.type, data: body.data }
   }
-  if (!told.Check(body)) return { faults: shapeFaults(told.Errors(body)) }
+  if (!told.Check(body)) return { faults: shapeFaults(told.Errors(body)[1]) }
   const faults = [...textFaults(body, ''), ...meaningFaults(body, offered), ...topicFaults(body, topics)]
   return faults.length > 0
     ? { faults }
@@ -128,8 +128,8 @@ export function readReleaseWebhook(
 /** Faults told at once; a body of nonsense should not be answered with a book. */
 const mostFaults = 20
 
-function shapeFaults(errors: Iterable<{ instancePath: string; message: string }>): Fault[] {
-  return [...errors].slice(0, mostFaults).map((error) => ({
+function shapeFaults(errors: readonly { instancePath: string; message: string }[]): Fault[] {
+  return errors.slice(0, mostFaults).map((error) => ({
     pointer: error.instancePath,
     detail: `This ${error.message}.`.replace(
       'must not have additional properties',

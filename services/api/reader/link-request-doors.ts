@@ -1,5 +1,5 @@
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { spend } from '../../../shared/budget/budget.sql.ts'
 import { networksOf } from '../../../shared/budget/network.ts'
 import { wordsFor } from '../../../shared/language/words.ts'

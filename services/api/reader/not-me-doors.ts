@@ -1,5 +1,5 @@
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
 import { versionedWording } from '../../../shared/consent/consent.ts'
 import { wordsFor } from '../../../shared/language/words.ts'

@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
 import { isLanguage, type Language, languageNames } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'

@@ -1,4 +1,4 @@
-import { Type } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
 import { languages } from '../../../shared/language/language.ts'
 import { Problem } from '../refusal-replies.ts'
 

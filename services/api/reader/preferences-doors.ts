@@ -1,5 +1,5 @@
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { uuidv7 } from 'uuidv7'
 import type { Language } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'

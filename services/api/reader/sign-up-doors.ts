@@ -1,5 +1,5 @@
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { type Fault, Refusal, type RefusalCode, refusals } from '../../../shared/refusal/refusal.ts'
 import { frequencies } from '../../../shared/subscription/subscription.ts'

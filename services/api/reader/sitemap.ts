@@ -1,5 +1,5 @@
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Type } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
 import { boxWords, formOf } from '../../../shared/snippet/snippet.ts'
 import { knownNewsroom } from './newsroom-page.ts'
 import { pageLanguage } from './page-language.ts'
