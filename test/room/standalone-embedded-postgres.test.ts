@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
@@ -21,8 +21,18 @@ import { openPool } from '../../shared/postgres/pool.ts'
 const log = pino({ level: 'silent' })
 const isRoot = process.getuid?.() === 0
 const running: EmbeddedPostgres[] = []
+let model = ''
 let home = ''
 let dataDir = ''
+
+// Making a database costs more than all else there is to see here: what is not about its making begins with a copy.
+beforeAll(async () => {
+  model = await mkdtemp(join(tmpdir(), 'pressebud-test-'))
+  await chmod(model, 0o755)
+  await (await startEmbeddedPostgres({ dataDir: join(model, '.data'), log })).stop()
+})
+
+afterAll(() => rm(model, { recursive: true, force: true }))
 
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'pressebud-test-'))
@@ -39,6 +49,12 @@ async function start(options: Partial<EmbeddedPostgresOptions> = {}): Promise<Em
   const server = await startEmbeddedPostgres({ dataDir, log, ...options })
   running.push(server)
   return server
+}
+
+/** The folder of somebody who has started Pressebud before: owners, which Node.js does not copy, are the same. */
+function givenDatabase(): void {
+  if (process.platform === 'win32') cpSync(join(model, '.data'), dataDir, { recursive: true })
+  else execFileSync('cp', ['-a', join(model, '.data'), dataDir])
 }
 
 async function ask<Row>(url: string, statement: string): Promise<Row[]> {
@@ -83,6 +99,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('a second start on the same folder is told in one line who holds it, and the first runs on', async () => {
+    givenDatabase()
     const first = await start()
     const refused = await start().catch((error: Error) => error)
     expect(refused).toMatchObject({ name: 'LaunchError' })
@@ -101,6 +118,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('a server that outlived its launcher is stopped, and the next start serves the same rows', async () => {
+    givenDatabase()
     const first = await start()
     await ask(first.url, `create table kept as select 1 as one`)
     const orphan = readPidFile(join(dataDir, 'postgres'))
@@ -113,8 +131,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('a pid file whose number went to another process harms neither that process nor the start', async () => {
-    const first = await start()
-    await first.stop()
+    givenDatabase()
     const bystander: ChildProcess = spawn('sleep', ['60'])
     onTestFinished(() => void bystander.kill())
     const pidFile = join(dataDir, 'postgres', 'postmaster.pid')
@@ -143,7 +160,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('data of another major version is left alone, and named in one sentence', async () => {
-    await (await start()).stop()
+    givenDatabase()
     await writeFile(join(dataDir, 'postgres', 'PG_VERSION'), '15\n')
     await expect(start()).rejects.toThrow(/was made by PostgreSQL 15, and this is PostgreSQL \d+/)
     expect(existsSync(join(dataDir, 'postgres', 'base'))).toBe(true)
@@ -151,7 +168,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('a lost password is a sentence, not an emptied database', async () => {
-    await (await start()).stop()
+    givenDatabase()
     rmSync(join(dataDir, 'postgres-password'))
     await expect(start()).rejects.toThrow(/postgres-password is missing/)
     expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true)
@@ -162,6 +179,7 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('the end of a server nobody stopped is told', async () => {
+    givenDatabase()
     const server = await start()
     process.kill(readPidFile(join(dataDir, 'postgres'))?.pid ?? 0, 'SIGQUIT')
     await server.exited

@@ -5,7 +5,7 @@ import { request } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
 
 type Listed = { id: number; to: string; from: string; subject: string; receivedAt: string; size: number }
@@ -13,12 +13,21 @@ type Opened = Listed & { text: string; html: string; raw: string; headers: [stri
 
 let dataDir = ''
 let inbox: InboxProcess
+/** The number of the last letter before a test began. */
+let before = 0
 
-beforeEach(async () => {
+beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'pressebud-inbox-'))
   inbox = await startInbox(dataDir)
 })
-afterEach(async () => {
+beforeEach(async () => {
+  if (inbox.child.exitCode !== null) inbox = await startInbox(dataDir)
+  for (const { id } of await refusals()) await fetch(`${inbox.url}/api/refusals/${id}`, { method: 'DELETE' })
+  await send('anybody@example.com', 'Of an earlier day')
+  before = (await list()).at(-1)!.id
+  await fetch(`${inbox.url}/api/letters`, { method: 'DELETE' })
+})
+afterAll(async () => {
   await inbox.stop()
   rmSync(dataDir, { recursive: true, force: true })
 })
@@ -35,7 +44,8 @@ const refuse = (rule: object) =>
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(rule),
   })
-const letterFiles = () => readdirSync(join(dataDir, 'inbox')).filter((name) => name.endsWith('.letters'))
+const refusals = async () => (await (await fetch(`${inbox.url}/api/refusals`)).json()) as { id: number }[]
+const letterFiles = (folder = dataDir) => readdirSync(join(folder, 'inbox')).filter((name) => name.endsWith('.letters'))
 
 /** A request as a browser would send it, with headers that fetch does not let a program set. */
 function ask(method: string, path: string, headers: Record<string, string>): Promise<number> {
@@ -56,13 +66,13 @@ describe('letters', () => {
     })
     const [letter] = await list()
     expect(letter).toMatchObject({
-      id: 1,
+      id: before + 1,
       to: 'kari@example.com',
       from: 'bounce+abc@fjordkraft.example',
       sender: 'Fjordkraft presse <press@fjordkraft.example>',
       subject: 'Blåbærturen går videre 🫐',
     })
-    const opened = await read(1)
+    const opened = await read(before + 1)
     expect(opened.html).toContain('<b>Kari</b>')
     expect(opened.text).toContain('Hei')
     expect(opened.headers).toContainEqual(['From', 'Fjordkraft presse <press@fjordkraft.example>'])
@@ -75,14 +85,14 @@ describe('letters', () => {
     expect(await list(`?to=${encodeURIComponent('KARI@Example.COM')}`)).toHaveLength(1)
     expect(await list('?to=ola@xn--blbr-roah.example')).toHaveLength(1)
     expect(await list('?to=ari@example.com')).toEqual([])
-    expect((await list('?after=1')).map(({ id }) => id)).toEqual([2])
+    expect((await list(`?after=${before + 1}`)).map(({ id }) => id)).toEqual([before + 2])
   })
 
   test('the bytes on disk are the bytes that were sent, dots and all', async () => {
     const raw = 'Subject: dots\r\n\r\n.\r\n..x\r\næøå without a charset\r\n'
     await inbox.sender.sendMail({ envelope: { from: 'a@example.com', to: 'b@example.com' }, raw })
-    const answer = await fetch(`${inbox.url}/letters/1/letter.eml`)
-    expect(answer.headers.get('content-disposition')).toBe('attachment; filename="letter-1.eml"')
+    const answer = await fetch(`${inbox.url}/letters/${before + 1}/letter.eml`)
+    expect(answer.headers.get('content-disposition')).toBe(`attachment; filename="letter-${before + 1}.eml"`)
     expect(await answer.text()).toBe(raw)
   })
 
@@ -90,28 +100,37 @@ describe('letters', () => {
     await send('kari@example.com', 'one')
     await send('kari@example.com', 'two')
     await inbox.stop()
-    appendFileSync(join(dataDir, 'inbox', 'index.jsonl'), '{"id":3,"to":"ola@exa')
-    writeFileSync(join(dataDir, 'inbox', '000000003.letters'), 'never acknowledged')
+    appendFileSync(join(dataDir, 'inbox', 'index.jsonl'), `{"id":${before + 3},"to":"ola@exa`)
+    writeFileSync(join(dataDir, 'inbox', `${String(before + 3).padStart(9, '0')}.letters`), 'never acknowledged')
     inbox = await startInbox(dataDir)
     await send('ola@example.com', 'three')
-    expect((await list()).map(({ id, subject }) => `${id} ${subject}`)).toEqual(['1 one', '2 two', '3 three'])
-    expect((await read(3)).text).toContain('Hei')
+    expect((await list()).map(({ id, subject }) => `${id - before} ${subject}`)).toEqual(['1 one', '2 two', '3 three'])
+    expect((await read(before + 3)).text).toContain('Hei')
     await inbox.stop()
     inbox = await startInbox(dataDir)
     expect(await list()).toHaveLength(3)
   })
 
   test('only the newest are kept, and files of none but old ones leave the disk', async () => {
-    await inbox.stop()
-    inbox = await startInbox(dataDir, { INBOX_KEEP: '20' })
-    await Promise.all(Array.from({ length: 1_100 }, (_, at) => send('kari@example.com', `letter ${at}`)))
+    const folder = join(dataDir, 'small')
+    const small = await startInbox(folder, { INBOX_KEEP: '20' })
+    const kept = async ({ url }: InboxProcess) => (await (await fetch(`${url}/api/letters`)).json()) as Listed[]
+    const letter = (at: number) => ({
+      from: 'a@example.com',
+      to: 'kari@example.com',
+      subject: `letter ${at}`,
+      text: 'Hei',
+    })
+    await Promise.all(Array.from({ length: 1_100 }, (_, at) => small.sender.sendMail(letter(at))))
     const newest = Array.from({ length: 20 }, (_, at) => at + 1_081)
-    expect((await list()).map(({ id }) => id)).toEqual(newest)
-    expect(letterFiles().length).toBeLessThanOrEqual(2)
-    await inbox.stop()
-    inbox = await startInbox(dataDir, { INBOX_KEEP: '20' })
-    expect((await list()).map(({ id }) => id)).toEqual(newest)
-    expect((await read(1_100)).text).toContain('Hei')
+    expect((await kept(small)).map(({ id }) => id)).toEqual(newest)
+    expect(letterFiles(folder).length).toBeLessThanOrEqual(2)
+    await small.stop()
+    const again = await startInbox(folder, { INBOX_KEEP: '20' })
+    expect((await kept(again)).map(({ id }) => id)).toEqual(newest)
+    const last = (await (await fetch(`${again.url}/api/letters/1100`)).json()) as Opened
+    expect(last.text).toContain('Hei')
+    await again.stop()
   })
 
   test('deleting all leaves nothing, and a number is never used again', async () => {
@@ -121,7 +140,7 @@ describe('letters', () => {
     await inbox.stop()
     inbox = await startInbox(dataDir)
     await send('kari@example.com', 'two')
-    expect((await list()).map(({ id }) => id)).toEqual([2])
+    expect((await list()).map(({ id }) => id)).toEqual([before + 2])
   })
 
   test('who waits for a letter gets it as it comes, or at once, or is told there is none', async () => {
@@ -129,9 +148,9 @@ describe('letters', () => {
     const waiting = next('to=ola@example.com&wait=30')
     await send('kari@example.com', 'not his')
     await send('Ola@example.com', 'his')
-    expect(await (await waiting).json()).toMatchObject({ id: 2, subject: 'his' })
-    expect(await (await next('to=ola@example.com&wait=30')).json()).toMatchObject({ id: 2 })
-    expect((await next('to=ola@example.com&after=2&wait=0')).status).toBe(204)
+    expect(await (await waiting).json()).toMatchObject({ id: before + 2, subject: 'his' })
+    expect(await (await next('to=ola@example.com&wait=30')).json()).toMatchObject({ id: before + 2 })
+    expect((await next(`to=ola@example.com&after=${before + 2}&wait=0`)).status).toBe(204)
   })
 })
 
