@@ -1,15 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { onTestFinished } from 'vitest'
 
 export type Certificate = { readonly key: string; readonly cert: string; readonly certFile: string }
-
-const folders: string[] = []
-afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
 
 export function hasOpenssl(): boolean {
   try {
@@ -20,16 +15,27 @@ export function hasOpenssl(): boolean {
   }
 }
 
-/** A certificate nobody but its own file vouches for, made for this run. `names`: as in a subjectAltName. */
+/** A certificate nobody but its own file vouches for. `names`: as in a subjectAltName. The file goes with the test. */
 export function makeCertificate(names: string): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-certificate-'))
-  folders.push(folder)
-  const keyFile = join(folder, 'key.pem')
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const certFile = join(folder, 'cert.pem')
+  const pair = made.get(names) ?? make(names, join(folder, 'key.pem'), certFile)
+  made.set(names, pair)
+  writeFileSync(certFile, pair.cert)
+  return { ...pair, certFile }
+}
+
+type Pair = Omit<Certificate, 'certFile'>
+
+/** Nothing depends on a certificate's being new, and openssl takes its time. */
+const made = new Map<string, Pair>()
+
+function make(names: string, keyFile: string, certFile: string): Pair {
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
   const subject = ['-subj', '/CN=host.example', '-addext', `subjectAltName=${names}`, '-days', '2']
   execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', keyFile, '-out', certFile], {
     stdio: 'ignore',
   })
-  return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8'), certFile }
+  return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') }
 }

@@ -31,14 +31,22 @@ export function layOutPostfix(folder: string, port: number, { tls, login, settin
 }
 
 /** A setting as the distribution has built it in. */
-export function defaultOf(setting: string): string {
-  return execFileSync(needProgram('postconf', 'postfix'), ['-dh', setting]).toString().trim()
-}
+export const defaultOf = (setting: string): string => told(needProgram('postconf', 'postfix'), '-dh', setting)
 
 type Owner = { readonly uid: number; readonly gid: number }
 
-const idOf = (kind: '-u' | '-g') => Number(execFileSync('id', [kind, defaultOf('mail_owner')]))
+const idOf = (kind: '-u' | '-g') => Number(told('id', kind, defaultOf('mail_owner')))
 const nobody = 65534
+
+/** What a program says of this machine: it says the same each time, and is asked once. */
+function told(program: string, ...asked: string[]): string {
+  const question = [program, ...asked].join(' ')
+  const answer = answers.get(question) ?? execFileSync(program, asked).toString().trim()
+  answers.set(question, answer)
+  return answer
+}
+
+const answers = new Map<string, string>()
 
 // All go to one mailbox. That a letter cannot be forwarded is found out only after it was taken, and reported back.
 const mailboxes = `/^(reader[0-9]+|blåbær)@mail\\.example$/ letters/
