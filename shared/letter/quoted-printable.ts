@@ -36,13 +36,19 @@ export function encodeQuotedPrintable(pieces: readonly Piece[]): Piece[] {
         column = 0
         continue
       }
-      const endsLine = at + 1 === bytes.length ? index + 1 === pieces.length : bytes[at + 1] === 0x0a
+      const endsLine = at + 1 === bytes.length ? isLineOver(pieces, index + 1) : bytes[at + 1] === 0x0a
       const isFrom = column === 0 && byte === 0x46 && bytes.toString('latin1', at, at + 5) === 'From '
       put(isPlain(byte, endsLine) && !isFrom ? String.fromCharCode(byte) : hex(byte))
     }
   }
   encoded.push(out)
   return encoded
+}
+
+/** Whether nothing more stands on the line when the pieces go on from there. */
+function isLineOver(pieces: readonly Piece[], from: number): boolean {
+  const next = pieces.slice(from).find((piece) => piece !== '')
+  return next === undefined || (typeof next === 'string' && /^[\r\n]/.test(next))
 }
 
 // A space or tab may not end a line: relays strip it.

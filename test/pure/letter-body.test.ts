@@ -175,6 +175,14 @@ describe('quoted-printable', () => {
     )
   })
 
+  test('a space that ends a line is kept, though the line break comes with the next piece', () => {
+    for (const pieces of [['Hei ', '\nder'], ['Hei ', '', '\r\nder'], ['Hei\t', ''], ['Hei ']]) {
+      const encoded = encodeQuotedPrintable(pieces).join('')
+      expect(encoded).not.toMatch(/[ \t](\r\n|$)/)
+      expect(decode(encoded)).toBe(pieces.join('').replace(/\r?\n/g, '\r\n'))
+    }
+  })
+
   test('a soft line break never puts a dot first on a line', () => {
     for (let width = 60; width < 90; width++) {
       const [encoded] = encodeQuotedPrintable([`${'x'.repeat(width)}...${'y'.repeat(80)}`])
