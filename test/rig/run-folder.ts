@@ -7,8 +7,8 @@ import type { Log } from '../../shared/log/log.ts'
 /** Linux keeps what lies here in memory, and every user may write to it. */
 const shelf = '/dev/shm'
 const prefix = 'pressebud-tests-'
-/** A run fills about a tenth of it. */
-const enough = 2 * 1024 ** 3
+/** A run fills a third of it. */
+const enough = 1024 ** 3
 
 /**
  * Gives this run a temporary folder of its own in memory, where there is enough: it makes and deletes tens of thousands
