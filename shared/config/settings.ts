@@ -148,9 +148,9 @@ export const settingTable = {
     kind: 'count',
     least: 1,
     most: 200,
-    default: '10',
+    default: '20',
     reason:
-      'Connections each workers process keeps to the mail host. On one host, ten fill it; more pay only over a network.',
+      'Connections each workers process keeps to the mail host. Twenty keep one on the same machine busy; more pay over a network.',
   },
   CHUNK_SIZE: {
     kind: 'count',
@@ -163,9 +163,9 @@ export const settingTable = {
     kind: 'count',
     least: 1,
     most: 64,
-    default: '4',
+    default: '3',
     reason:
-      'Chunks a workers process sends at the same time, so that one can be recorded while another is on the wire.',
+      'Chunks a workers process has in hand: one on the wire, one behind it, one being recorded. More make an opt-out wait longer.',
   },
   RETRY_FIRST_WAIT: {
     kind: 'seconds',

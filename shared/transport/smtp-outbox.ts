@@ -40,8 +40,7 @@ export function openOutbox(): Outbox {
         if (typeof part === 'string') {
           length += buffer.write(part, length, 'utf8')
         } else {
-          buffer.set(part, length)
-          length += part.length
+          length += part.copy(buffer, length)
         }
       }
     },
