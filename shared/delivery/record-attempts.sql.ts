@@ -46,21 +46,21 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
       chunk.mailingId,
       chunk.n,
       chunk.fence,
-      batch.map((row) => row.subscriptionId),
-      JSON.stringify(Object.fromEntries(batch.map((row) => [row.subscriptionId, toldOf(row)]))),
+      `{${batch.map((row) => row.subscriptionId).join(',')}}`,
+      `{${batch.map((row) => `"${row.subscriptionId}":${JSON.stringify(toldOf(row))}`).join(',')}}`,
       chunkLease,
       batch.some(({ trouble }) => trouble !== null),
     ],
   })
 }
 
-/** Only what differs from the usual, because nearly all of a batch is the usual. */
+/** Only what differs from the usual, because nearly all of a batch is the usual: JSON leaves out what is undefined. */
 const toldOf = ({ state, wait, reply, trouble, begun }: Recorded) => ({
   state,
-  ...(reply === null ? {} : { reply }),
-  ...(wait === null ? {} : { wait }),
-  ...(trouble === null ? {} : { trouble }),
-  ...(begun ? {} : { unbegun: true }),
+  reply: reply ?? undefined,
+  wait: wait ?? undefined,
+  trouble: trouble ?? undefined,
+  unbegun: begun ? undefined : true,
 })
 
 /** A letter that an earlier holder of the chunk had claimed and never recorded. */

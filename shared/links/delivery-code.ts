@@ -15,12 +15,15 @@ export function sealDelivery(
   subscription: bigint,
 ): { readonly token: string; readonly code: string } {
   const { token, rest } = sealWithRest(keys, 'unsubscribe', [subscription, mailing, 0n])
-  const bytes = Buffer.allocUnsafe(24)
-  bytes.writeBigUInt64BE(mailing, 0)
-  bytes.writeBigUInt64BE(subscription, 8)
-  rest.copy(bytes, 16)
-  return { token, code: toBase32(bytes) }
+  sealing.writeBigUInt64BE(mailing, 0)
+  sealing.writeBigUInt64BE(subscription, 8)
+  rest.copy(sealing, 16)
+  return { token, code: toBase32(sealing) }
 }
+
+/** Where codes are put together, one after another, and then spelt. */
+const sealing = Buffer.alloc(24)
+const spelling = Buffer.alloc(39)
 
 /** The mailing and subscription a code names, or `null` when it is not one of ours. */
 export function openDeliveryCode(keys: LinkKeys, code: string): { mailing: bigint; subscription: bigint } | null {
@@ -40,7 +43,6 @@ const letters = Buffer.from(alphabet)
 
 function toBase32(bytes: Buffer): string {
   // Letter by letter into bytes, not into a string: half a million times a minute, a string of 39 joints is slow to read.
-  const text = Buffer.allocUnsafe(39)
   let at = 0
   let bits = 0
   let held = 0
@@ -49,12 +51,12 @@ function toBase32(bytes: Buffer): string {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text[at++] = letters[(held >>> bits) & 31]!
+      spelling[at++] = letters[(held >>> bits) & 31]!
     }
     held &= (1 << bits) - 1
   }
-  text[at] = letters[(held << (5 - bits)) & 31]!
-  return text.toString('latin1')
+  spelling[at] = letters[(held << (5 - bits)) & 31]!
+  return spelling.toString('latin1')
 }
 
 function fromBase32(text: string): Buffer | null {

@@ -40,12 +40,15 @@ export function sealWithRest(
   purpose: LinkPurpose,
   numbers: readonly [bigint, bigint, bigint],
 ): { readonly token: string; readonly rest: Buffer } {
-  const bytes = Buffer.allocUnsafe(payloadBytes + macBytes)
-  writeNumbers(bytes, numbers)
-  const mac = macOf(keys.byPurpose[purpose][0]!, bytes.subarray(0, payloadBytes))
-  mac.copy(bytes, payloadBytes, 0, macBytes)
-  return { token: bytes.toString('base64url'), rest: mac.subarray(macBytes) }
+  writeNumbers(sealing, numbers)
+  const mac = macOf(keys.byPurpose[purpose][0]!, sealedPayload)
+  mac.copy(sealing, payloadBytes, 0, macBytes)
+  return { token: sealing.toString('base64url'), rest: mac.subarray(macBytes) }
 }
+
+/** Where tokens are put together, one after another: a buffer for each letter is more to make and collect than to fill. */
+const sealing = Buffer.alloc(payloadBytes + macBytes)
+const sealedPayload = sealing.subarray(0, payloadBytes)
 
 /** Whether `rest` is what is left over of the MAC of these numbers, under any of the keys. */
 export function provesRest(
