@@ -160,10 +160,14 @@ describe.skipIf(!hasChromium)('the pages of following, with all there is to wish
     for (const token of [open, confirmed, old]) urls.push(`/confirm/${token}`, `/not-me/${token}`)
     const before = await everyRow(database.pool)
     later(73 * hour)
-    const page = await context.newPage()
-    for (const url of urls) await page.goto(base + url, { waitUntil: 'networkidle' })
+    await Promise.all(
+      urls.map(async (url) => {
+        const tab = await context.newPage()
+        await tab.goto(base + url, { waitUntil: 'networkidle' })
+        await tab.close()
+      }),
+    )
     expect(await everyRow(database.pool)).toBe(before)
     expect((await subscriptionOf(database.pool, newsroom, 'scanned@example.org')).state).toBe('pending')
-    await page.close()
   })
 })
