@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { constants, getPriority, setPriority } from 'node:os'
 import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
@@ -14,6 +13,7 @@ import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
+import { lowerPriority } from './lower-priority.ts'
 import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHandOverJournals } from './mailer/hand-over-journal.ts'
 import { openHeartbeat } from './mailer/heartbeat.ts'
@@ -65,10 +65,7 @@ const settings = orTellSettings(() =>
 )
 const log = openLog('workers', settings.LOG_LEVEL)
 
-// Bulk mail takes every core it gets; the doors on the same machine, where somebody waits, come first.
-// Never the other way: who was started lower stays there, and raising it would be refused.
-const polite = constants.priority.PRIORITY_BELOW_NORMAL
-if (getPriority() < polite) setPriority(polite)
+lowerPriority()
 await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {

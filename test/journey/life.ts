@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
@@ -112,6 +112,16 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await done(second.mailing)
       expect((await ola.letter(2)).subject).toBe(second.title)
       expect([kari.letters(), ola.letters()]).toEqual([2, 3])
+    })
+
+    test.skipIf(process.platform !== 'linux')('workers give way to the doors with every thread they have', () => {
+      const tasks = `/proc/${workers.pid}/task`
+      const niceOf = (thread: string) =>
+        Number(readFileSync(`${tasks}/${thread}/stat`, 'utf8').split(') ')[1]!.split(' ')[16])
+      const nice = readdirSync(tasks).map(niceOf)
+      // The main thread, and those of V8 and of the pool in which letters are signed.
+      expect(nice.length).toBeGreaterThan(4)
+      expect(Math.min(...nice)).toBeGreaterThanOrEqual(10)
     })
 
     test('a reader who has no letter left asks on the web, and the link that comes changes what they get', async () => {
