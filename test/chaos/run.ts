@@ -116,7 +116,10 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
 
   // One mailing in peace: it gives every reader a letter to leave by, and shows that the house stands.
   await publishNext()
-  const letEnd = () => untilEnded(house, () => tally.acceptances.length, wishes.patience ?? usualPatience)
+  // The same letters over and over are no way to an end.
+  const most = () => 3 * wishes.recipients * published
+  const letEnd = () =>
+    untilEnded(house, () => Math.min(most(), tally.acceptances.length), wishes.patience ?? usualPatience)
   await letEnd()
   look()
 

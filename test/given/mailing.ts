@@ -14,7 +14,7 @@ export function sampleRelease(newsroom: Newsroom, wishes: Partial<Release> = {})
     externalId: id,
     revision: 1,
     kind: 'release',
-    publishedAt: new Date(Date.now() - 1_000),
+    publishedAt: new Date(Date.now() - 60_000),
     zone: newsroom.zone,
     topics: [],
     content: {

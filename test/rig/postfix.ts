@@ -132,10 +132,11 @@ function isQueueEmpty(queue: string): boolean {
   return !entries.some((entry) => entry.isFile() && isTaken(join(entry.parentPath, entry.name)))
 }
 
-// Postfix marks a queue file as executable when it is complete; only then has it taken the letter.
+// Postfix marks a queue file as executable when it is complete; only then has it taken the letter. One that has gone since
+// it was listed may lie in the next queue by now: that is for the next look.
 function isTaken(path: string): boolean {
   const file = statSync(path, { throwIfNoEntry: false })
-  return file !== undefined && (file.mode & 0o100) !== 0
+  return file === undefined || (file.mode & 0o100) !== 0
 }
 
 // The folder of a Maildir where a letter appears once it is complete.
