@@ -18,7 +18,7 @@ export function lowerPriority(): void {
     try {
       setPriority(thread, thread === process.pid ? polite : politer)
     } catch {
-      // It has ended meanwhile.
+      // It has ended meanwhile, or may not be lowered here: letters go out all the same.
     }
   }
 }

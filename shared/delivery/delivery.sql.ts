@@ -2,7 +2,7 @@ import type { Db } from '../postgres/pool.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 import { type Claimed, claimValidity, type HeldChunk } from './delivery.ts'
 
-/** Letters in one text, a line each: what is read as a row of its own costs a worker half as much as handing it over. */
+/** Letters in one text, a line each: rows of their own cost a worker half as much again in all it asks of the ledger. */
 type ClaimedRow = { claimed: string | null }
 
 export type Claim = {

@@ -77,7 +77,7 @@ export async function handOver(
 
   function settle(place: number, outcome: Outcome): void {
     const claimed = window[place]!
-    // Field by field: a rest and a spread cost more here than all else that is said of a letter.
+    // Field by field: once for each letter, a rest and a spread show in a profile.
     const { relay, blocked, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
