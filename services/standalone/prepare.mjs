@@ -2,6 +2,7 @@
 // changed, and compiles when a source is newer than what was compiled. So a fresh clone needs one command, and the
 // next start costs a fraction of a second.
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +14,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
   process.exit(1)
 }
 
+const ofTheBuild = ['prepare.mjs', 'bundle-packages.mjs'].map((name) => join(root, 'services', 'standalone', name))
 const sources = ['services', 'workers', 'shared', 'test']
 const lock = readFileSync(join(root, 'package-lock.json'), 'utf8')
 const installed = join(root, 'node_modules', '.pressebud-lock')
@@ -26,13 +28,15 @@ const built = join(root, 'dist', '.built')
 const stamp = JSON.stringify(newest())
 if (!existsSync(built) || readFileSync(built, 'utf8') !== stamp) {
   console.error('Compiling …')
-  rmSync(join(root, 'dist'), { recursive: true, force: true })
+  clear(join(root, 'dist'))
   run(process.execPath, [
     join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
     '-p',
     join(root, 'tsconfig.build.json'),
   ])
   copyAssets()
+  const { bundlePackages } = await import('./bundle-packages.mjs')
+  await bundlePackages(root, lock)
   writeFileSync(built, stamp)
 }
 
@@ -49,7 +53,13 @@ function run(command, args) {
   if (status !== 0) process.exit(status ?? 1)
 }
 
-/** How many sources there are, and the newest of them: changes with every edit, addition and removal. */
+/** The packages that were bundled last may be the same again. */
+function clear(folder) {
+  for (const entry of existsSync(folder) ? readdirSync(folder) : [])
+    if (entry !== 'node_modules') rmSync(join(folder, entry), { recursive: true, force: true })
+}
+
+/** How many sources there are, and the newest of them: changes with every edit, addition and removal. And the packages. */
 function newest() {
   let count = 0
   let latest = 0
@@ -57,13 +67,13 @@ function newest() {
     count += 1
     latest = Math.max(latest, statSync(path).mtimeMs)
   }
-  return { count, latest, node: process.versions.modules }
+  return { count, latest, node: process.versions.modules, lock: createHash('sha256').update(lock).digest('hex') }
 }
 
 /** Templates, catalogues, styles, migrations and plain JavaScript lie beside the code that uses them, also in dist. */
 function copyAssets() {
   for (const path of walk()) {
-    if (path.endsWith('.ts') || path === fileURLToPath(import.meta.url) || path.startsWith(join(root, 'test'))) continue
+    if (path.endsWith('.ts') || ofTheBuild.includes(path) || path.startsWith(join(root, 'test'))) continue
     const target = join(root, 'dist', path.slice(root.length))
     mkdirSync(dirname(target), { recursive: true })
     cpSync(path, target)

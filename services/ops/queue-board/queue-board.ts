@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { createBullBoard } from '@bull-board/api'
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
@@ -16,6 +18,7 @@ export async function queueBoard(app: FastifyInstance, deps: Pick<OpsDeps, 'boar
     queues: deps.boards.map((queue) => new BullMQAdapter(queue)),
     serverAdapter: server,
     options: {
+      uiBasePath: pages,
       uiConfig: {
         boardTitle: 'Pressebud queues',
         boardLogo: { path: '/icon.svg', width: 28, height: 28 },
@@ -37,6 +40,8 @@ export async function queueBoard(app: FastifyInstance, deps: Pick<OpsDeps, 'boar
     { prefix: boardPrefix },
   )
 }
+
+const pages = dirname(createRequire(import.meta.url).resolve('@bull-board/ui/package.json'))
 
 // The board's page asks a third party for its typeface. The policy would stop it; without the link nothing is asked.
 const foreignFonts = /<link href="https:\/\/fonts\.googleapis\.com[^>]*>/g
