@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { mayStillBegin } from '../../shared/delivery/call-back.sql.ts'
 import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
-import { mayStillBegin, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
+import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
@@ -133,6 +134,39 @@ describe('a mailing', () => {
     await engine.reconcileAndSend()
     expect(inbox.received).toHaveLength(100)
     expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+  })
+})
+
+describe('a reply', () => {
+  test('is kept with the letter it answers, in whatever order replies come and however ids sort as text', async () => {
+    await database.pool.query('alter sequence subscriptions_id_seq restart with 999980')
+    await givenReaders(database.pool, newsroom, 39)
+    const transport = scriptedTransport(async ({ envelope: { to } }) => {
+      const n = Number(/\d+/.exec(to)![0])
+      // Every other one later, every tenth refused for now.
+      if (n % 2 === 0) await new Promise(setImmediate)
+      const text = `queued for ${to}`
+      return n % 10 === 0
+        ? { kind: 'refused', phase: 'rcpt', reply: { code: 450, enhanced: '4.2.0', text } }
+        : { kind: 'accepted', reply: { code: 250, enhanced: '2.0.0', text } }
+    })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await openEngine(database.pool, inbox.url, { transport }).send(mailingId)
+    const { rows } = await database.pool.query<{ address: string; state: string; reply: string; waits: boolean }>(
+      `select b.address, d.state, d.reply, d.until is not null as waits
+         from deliveries d join subscriptions s on s.id = d.subscription_id join subscribers b on b.id = s.subscriber_id
+        where d.mailing_id = $1 order by length(b.address), b.address`,
+      [mailingId],
+    )
+    expect(rows).toEqual(
+      Array.from({ length: 39 }, (_, index) => {
+        const address = `reader${index + 1}@readers.example`
+        return (index + 1) % 10 === 0
+          ? { address, state: 'deferred', reply: `450 4.2.0 queued for ${address}`, waits: true }
+          : { address, state: 'sent', reply: `250 2.0.0 queued for ${address}`, waits: false }
+      }),
+    )
+    expect(await totalsOf(mailingId)).toMatchObject({ sent: 36, deferred: 3 })
   })
 })
 
