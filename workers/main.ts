@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
+import { hearWhoseLetterIsAskedFor } from '../shared/delivery/call-back.sql.ts'
 import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
 import { warmUp } from '../shared/letter/render-html.ts'
 import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../shared/links/token.ts'
 import { openLog } from '../shared/log/log.ts'
+import { openListener } from '../shared/postgres/listen.ts'
 import { migrate } from '../shared/postgres/migrate.ts'
 import { openPool } from '../shared/postgres/pool.ts'
 import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
+import type { SubscriptionId } from '../shared/subscription/subscription.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
 import { lowerPriority } from './lower-priority.ts'
@@ -18,6 +21,7 @@ import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHandOverJournals } from './mailer/hand-over-journal.ts'
 import { openHeartbeat } from './mailer/heartbeat.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
+import { openLettersInHand } from './mailer/letters-in-hand.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openPreparedNotices } from './mailer/prepared-notices.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
@@ -94,6 +98,14 @@ async function start(): Promise<() => Promise<void>> {
   const bulk = openTransport(settings.SMTP_CONNECTIONS)
   const prompt = openTransport(2)
   const leases = openHeldLeases(pool, log)
+  const inHand = openLettersInHand()
+  const listener = openListener({
+    url: settings.DATABASE_URL,
+    name: 'pressebud workers, listening',
+    statement: hearWhoseLetterIsAskedFor,
+    log,
+    hear: (subscription) => inHand.giveBack(subscription as SubscriptionId),
+  })
   const watch = openDomainWatch({ pool, log, now: () => new Date() })
   const circuit = openRelayCircuit(log)
   let isStopping = false
@@ -118,6 +130,7 @@ async function start(): Promise<() => Promise<void>> {
     journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
     circuit,
     watch,
+    inHand,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
@@ -178,6 +191,7 @@ async function start(): Promise<() => Promise<void>> {
     await timetable.close()
     await Promise.all(workers.map((worker) => worker.close()))
     await Promise.all([bulk.close(), prompt.close()])
+    await listener.close()
     leases.close()
     await watch.close()
     await heartbeat.close()

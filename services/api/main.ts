@@ -1,17 +1,15 @@
 import { resolve } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { readSettings } from '../../shared/config/read-settings.ts'
-import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
+import { untilNobodyMayBegin } from '../../shared/delivery/call-back.sql.ts'
 import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../../shared/links/token.ts'
 import { openLog } from '../../shared/log/log.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
-import { openPool, type Pool } from '../../shared/postgres/pool.ts'
+import { openPool } from '../../shared/postgres/pool.ts'
 import { noticeJob } from '../../shared/queues/jobs.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
 import { addressHashKey } from '../../shared/subscriber/address-hash.ts'
-import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import { buildApi } from './app.ts'
 
 const settings = orTellSettings(() =>
@@ -69,15 +67,5 @@ async function start(): Promise<() => Promise<void>> {
     await app.close()
     await waking.close()
     await pool.end()
-  }
-}
-
-/** An opt-out is answered once no worker may still begin a letter to that reader: at most one claim's validity. */
-async function untilNobodyMayBegin(pool: Pool, subscription: SubscriptionId): Promise<void> {
-  for (;;) {
-    const wait = await mayStillBegin(pool, subscription)
-    if (wait === 0) return
-    // Most claims end within some milliseconds, by being sent; the rest run out.
-    await setTimeout(Math.min(wait, 15))
   }
 }

@@ -1,6 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
-import { mayStillBegin } from '../../shared/delivery/delivery.sql.ts'
+import { untilNobodyMayBegin } from '../../shared/delivery/call-back.sql.ts'
 import { parseAddress } from '../../shared/subscriber/address.ts'
 import { addressHashKey, hashAddress } from '../../shared/subscriber/address-hash.ts'
 import { eraseReader } from '../../shared/subscriber/erase-reader.sql.ts'
@@ -142,19 +141,10 @@ async function erase(deps: CliDeps, address: string, options: { yes?: true; json
     ])
   const pool = surroundings.database()
   const { addresses, ended } = await eraseReader(pool, hash, { door: 'operator' }, deps.now())
-  for (const subscription of ended) await untilNobodyMayBegin(deps, subscription)
+  for (const subscription of ended) await untilNobodyMayBegin(pool, subscription)
   if (options.json) return terminal.out(asJson({ found: addresses > 0, ended: ended.length }))
   const found = addresses > 0 ? 'Erased' : 'Nothing was held; now it cannot be imported either'
   terminal.out(`${terminal.paint.good('✓')} ${found}. ${count(ended.length, 'subscription')} ended.\n`)
-}
-
-/** As the doors do: it is said to be done once no worker may still begin a letter to that reader. */
-async function untilNobodyMayBegin({ surroundings }: CliDeps, subscription: SubscriptionId): Promise<void> {
-  for (;;) {
-    const wait = await mayStillBegin(surroundings.database(), subscription)
-    if (wait === 0) return
-    await setTimeout(Math.min(wait, 50))
-  }
 }
 
 const momentOf = (at: Date) => at.toISOString().slice(0, 16).replace('T', ' ')

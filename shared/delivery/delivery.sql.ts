@@ -181,23 +181,3 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
   })
   return readClaimed(rows)
 }
-
-/** How long a worker may still begin a letter to this reader, in milliseconds; 0: nobody may. */
-export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promise<number> {
-  const { rows } = await db.query<{ wait: number | null }>(
-    `select extract(epoch from max(d.until) - now())::float8 * 1000 as wait
-       from subscriptions s
-      cross join lateral (
-        select m.id from mailings m
-         where m.newsroom_id = s.newsroom_id and m.state not in ('done', 'cancelled', 'superseded')
-        union all
-        -- One that was ended a moment ago may have letters in hand that were claimed before; the moment is when the
-        -- transaction that ended it began.
-        select m.id from mailings m
-         where m.done_at > now() - interval '10 seconds' and m.forgotten_at is null and m.newsroom_id = s.newsroom_id) m
-       join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
-      where s.id = $1 and d.state = 'claimed' and d.until > now()`,
-    [subscription],
-  )
-  return Math.max(0, rows[0]?.wait ?? 0)
-}

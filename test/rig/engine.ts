@@ -9,6 +9,7 @@ import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience
 import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
+import { openLettersInHand } from '../../workers/mailer/letters-in-hand.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
@@ -62,6 +63,7 @@ export function openEngine(
     journals: noJournals,
     circuit: openRelayCircuit(log),
     watch,
+    inHand: openLettersInHand(),
     windowSize: openWindowSize({ least: 20, most: chunkSize }),
     curve: { firstWait: 300, window: 172_800 },
     doubt: 'resend',

@@ -1,11 +1,13 @@
 import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import type { Outcome } from '../../shared/transport/transport.ts'
 import { type ComposeDeps, composeFor } from './compose.ts'
 import type { DomainWatch } from './domain-watch.ts'
 import type { HandOverJournal } from './hand-over-journal.ts'
 import type { HeldLease } from './held-leases.ts'
 import { judgeOutcome, judgePoison, type Verdict } from './judge-outcome.ts'
+import type { LettersInHand } from './letters-in-hand.ts'
 import type { LettersOf } from './prepared-letters.ts'
 import { type RecordDeps, recordOutcomes } from './record-outcomes.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
@@ -18,6 +20,7 @@ export type HandOverDeps = ComposeDeps &
     readonly transport: LetterTransport
     readonly circuit: RelayCircuit
     readonly watch: DomainWatch
+    readonly inHand: LettersInHand
     readonly curve: RetryCurve
     readonly chance: () => number
     /** True once the process is to stop: what is begun is finished, nothing more is claimed. */
@@ -54,6 +57,8 @@ export async function handOver(
   const compose = composeFor(deps, letters, chunk.mailingId)
   const begunAt = new Float64Array(window.length)
   const poison = new Map<number, unknown>()
+  /** Places whose readers have left: whether their letters were given back, or are on the wire. */
+  const askedFor = new Map<number, 'given-back' | 'begun'>()
   const recording: Promise<void>[] = []
   let batch: Recorded[] = []
   let accepted = 0
@@ -62,7 +67,7 @@ export async function handOver(
   const mayStart = () => performance.now() < beginBefore && !deps.stopping() && circuit.rest() === 0
 
   function open(place: number): Composed | null {
-    if (!mayStart()) return null
+    if (!mayStart() || askedFor.has(place)) return null
     const claimed = window[place]!
     begunAt[place] = performance.now()
     try {
@@ -76,6 +81,14 @@ export async function handOver(
   }
 
   function settle(place: number, outcome: Outcome): void {
+    const asked = askedFor.size > 0 ? askedFor.get(place) : undefined
+    if (asked !== 'given-back') keep(place, outcome)
+    // Somebody waits for this one.
+    if (asked === 'begun') record()
+    else if (batch.length >= recordAtOnce) record()
+  }
+
+  function keep(place: number, outcome: Outcome): void {
     const claimed = window[place]!
     // Field by field: once for each letter, a rest and a spread show in a profile.
     const { relay, blocked, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
@@ -90,7 +103,21 @@ export async function handOver(
       circuit.tellSuccess()
     }
     batch.push(recorded)
-    if (batch.length >= recordAtOnce) record()
+  }
+
+  /**
+   * What has not begun does not begin any more, and is put back for the next claim to close; what has ended is recorded
+   * at once, and what is on the wire as soon as it ends.
+   */
+  function giveBack(subscription: SubscriptionId): boolean {
+    const place = window.findIndex(({ subscriptionId }) => subscriptionId === subscription)
+    if (place === -1) return false
+    if (askedFor.has(place)) return true
+    const isBegun = begunAt[place]! > 0
+    askedFor.set(place, isBegun ? 'begun' : 'given-back')
+    if (!isBegun) keep(place, { kind: 'not-started' })
+    record()
+    return true
   }
 
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
@@ -103,13 +130,16 @@ export async function handOver(
   }
 
   function record(): void {
+    if (batch.length === 0) return
     recording.push(recordOutcomes(deps, chunk, batch))
     batch = []
   }
 
+  const letGo = deps.inHand.take(giveBack)
   await transport.sendRow({ length: window.length, mayStart, open, settle })
+  letGo()
   const ms = performance.now() - started
-  if (batch.length > 0) record()
+  record()
   await Promise.all(recording)
   return { accepted, putBack, ms }
 }

@@ -1,0 +1,45 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Db, Pool } from '../postgres/pool.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
+
+/**
+ * Resolves once no worker may still begin a letter to this reader, who has just left: at once where none is in a worker's
+ * hands. Else its worker is asked for it, and says within milliseconds that it has put it back or has it behind it; and
+ * should nobody answer, the claim runs out.
+ */
+export async function untilNobodyMayBegin(pool: Pool, subscription: SubscriptionId): Promise<void> {
+  for (let looks = 1; ; looks += 1) {
+    const wait = await mayStillBegin(pool, subscription)
+    if (wait === 0) return
+    if (looks === 1) await askForLetter(pool, subscription)
+    await setTimeout(Math.min(wait, 5 * looks, 15))
+  }
+}
+
+/** How long a worker may still begin a letter to this reader, in milliseconds; 0: nobody may. */
+export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promise<number> {
+  const { rows } = await db.query<{ wait: number | null }>(
+    `select extract(epoch from max(d.until) - now())::float8 * 1000 as wait
+       from subscriptions s
+      cross join lateral (
+        select m.id from mailings m
+         where m.newsroom_id = s.newsroom_id and m.state not in ('done', 'cancelled', 'superseded')
+        union all
+        -- One that was ended a moment ago may have letters in hand that were claimed before; the moment is when the
+        -- transaction that ended it began.
+        select m.id from mailings m
+         where m.done_at > now() - interval '10 seconds' and m.forgotten_at is null and m.newsroom_id = s.newsroom_id) m
+       join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
+      where s.id = $1 and d.state = 'claimed' and d.until > now()`,
+    [subscription],
+  )
+  return Math.max(0, rows[0]?.wait ?? 0)
+}
+
+/** Asks whoever has this reader's letter to give it back. */
+export async function askForLetter(db: Db, subscription: SubscriptionId): Promise<void> {
+  await db.query(`select pg_notify('letters_asked_for', $1)`, [subscription])
+}
+
+/** What a worker tells PostgreSQL so as to hear whose letter is asked for: a subscription's id. */
+export const hearWhoseLetterIsAskedFor = 'listen letters_asked_for'
