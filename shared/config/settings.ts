@@ -156,16 +156,16 @@ export const settingTable = {
     kind: 'count',
     least: 1,
     most: 5000,
-    default: '500',
-    reason: 'Readers in one chunk: one job, one lease, one batch. 500 measured as the knee of the cost curve.',
+    default: '1000',
+    reason: 'Readers in one chunk: one job, one lease, one window. Half as many cost PostgreSQL a tenth more.',
   },
   MAILER_CHUNKS: {
     kind: 'count',
     least: 1,
     most: 64,
-    default: '3',
+    default: '2',
     reason:
-      'Chunks a workers process has in hand: one on the wire, one behind it, one being recorded. More make an opt-out wait longer.',
+      'Chunks a workers process has in hand: one on the wire while the other is claimed or recorded. More only put more letters in doubt when a machine is lost.',
   },
   RETRY_FIRST_WAIT: {
     kind: 'seconds',

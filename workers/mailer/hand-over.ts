@@ -41,7 +41,7 @@ export type HandedOver = {
 }
 
 /** Outcomes recorded at once: so many that the statement's cost is shared. */
-const recordAtOnce = 250
+const recordAtOnce = 500
 
 /** Gives a window of letters to the mail host, those that begin before `beginBefore`, and records what becomes of each. */
 export async function handOver(
