@@ -25,6 +25,21 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   }
 }
 
+/**
+ * Deletes every row. Tests hold few, and `truncate` makes each table and index anew, which every connection must then
+ * get to know again: ten times the work. Neither foreign keys nor the consent log's guard are asked.
+ */
+export async function emptyTables(pool: Pool): Promise<void> {
+  await pool.query(`do $$
+    declare name text;
+    begin
+      set local session_replication_role = replica;
+      for name in select tablename from pg_tables where schemaname = 'public' and tablename <> 'migrations' loop
+        execute format('delete from %I', name);
+      end loop;
+    end $$`)
+}
+
 /** All there is in a database, as text: what is deleted must not be in it. */
 export async function everyRow(pool: Pool): Promise<string> {
   const tables = await pool.query<{ name: string }>(

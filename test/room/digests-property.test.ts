@@ -15,7 +15,7 @@ import { reconcile } from '../../workers/scheduler/reconcile.ts'
 import { noonsFrom, wishFrequency } from '../given/digests.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 
@@ -322,9 +322,7 @@ const toldAs = (number: number, revision: number, ofTopics: readonly string[]) =
 test('whatever happens in whatever order, each reader is told each release once, by one way or the other', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(act, { minLength: 10, maxLength: 40 }), async (acts) => {
-      await database.pool.query(
-        'truncate newsrooms, subscribers, suppressions, attempts, deliveries, digests, digest_items cascade',
-      )
+      await emptyTables(database.pool)
       inbox.received.length = 0
       const names = topics.map((id) => ({ id, names: { en: id } }))
       const newsroom = await givenNewsroom(database.pool, { languages: ['en'], defaultLanguage: 'en', topics: names })

@@ -14,7 +14,7 @@ import { givenIdentity, recordsOf } from '../given/dkim.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { findDkimpy, findOpendkim, verifyByMailauth } from '../rig/dkim-verifiers.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 beforeEach(async () => {
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  await emptyTables(database.pool)
   inbox = await openRecordingInbox()
   newsroom = await givenNewsroom(database.pool)
   return async () => {

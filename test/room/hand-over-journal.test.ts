@@ -11,7 +11,7 @@ import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 import { scriptedTransport } from '../rig/scripted-transport.ts'
@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => database.close())
 
 beforeEach(async () => {
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  await emptyTables(database.pool)
   folder = mkdtempSync(join(tmpdir(), 'pressebud-journal-'))
   journals = openHandOverJournals(folder, log)
   inbox = await openRecordingInbox()

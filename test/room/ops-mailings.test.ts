@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { asForm, type Desk, here, openDesk } from '../rig/ops-desk.ts'
 import { givenAttempt, givenChunk, givenDelivery, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
 
@@ -16,9 +16,7 @@ beforeAll(async () => {
 }, 60_000)
 
 beforeEach(async () => {
-  await postgres.pool.query(
-    'truncate newsrooms, releases, revisions, mailings, renderings, chunks, subscribers, subscriptions, deliveries, attempts, notices restart identity cascade',
-  )
+  await emptyTables(postgres.pool)
   desk.acted.length = 0
   desk.refuse = false
   lakselv = await givenNewsroom(postgres.pool, 'lakselv', 'Lakselv kommune')

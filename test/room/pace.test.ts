@@ -5,7 +5,7 @@ import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => database.close())
 beforeEach(async () => {
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions, paces')
+  await emptyTables(database.pool)
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 20 })
   newsroom = await givenNewsroom(database.pool)

@@ -7,7 +7,7 @@ import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { givenSecret, releaseBody, signedHeaders } from '../given/webhook.ts'
 import { openTestApi, type TestApi } from '../rig/api.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 
@@ -28,7 +28,7 @@ afterAll(async () => {
   await database.close()
 })
 beforeEach(async () => {
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  await emptyTables(database.pool)
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 20 })
   newsroom = await givenNewsroom(database.pool)

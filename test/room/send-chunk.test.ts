@@ -10,7 +10,7 @@ import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 import { scriptedTransport } from '../rig/scripted-transport.ts'
@@ -27,7 +27,7 @@ afterAll(() => database.close())
 
 beforeEach(async () => {
   // The reconciler looks at everything there is; what an earlier test left due is not this one's.
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  await emptyTables(database.pool)
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 40 })
   newsroom = await givenNewsroom(database.pool)

@@ -8,7 +8,7 @@ import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { asForm, type Desk, here, openDesk } from '../rig/ops-desk.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
@@ -28,7 +28,7 @@ afterAll(() => database.close())
 
 /** A mailing of three chunks and 25 readers; the mail host took ten letters whole and hung up before its reply. */
 beforeEach(async () => {
-  await database.pool.query('truncate mailings, renderings, chunks, deliveries, attempts, suppressions')
+  await emptyTables(database.pool)
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 10, doubt: 'hold' })
   newsroom = await givenNewsroom(database.pool)
