@@ -9,9 +9,11 @@ import { dirname, join } from 'node:path'
  * does without. What these load is theirs, so they may share no state with what is bundled.
  */
 const asInstalled = [
-  ...['mjml', 'node-pg-migrate', '@fastify/swagger-ui', '@fastify/static', '@bull-board/ui'],
+  ...['node-pg-migrate', '@fastify/swagger-ui', '@fastify/static', '@bull-board/ui'],
   ...['msgpackr-extract', 'sodium-native', 'pg-native', 'pg-cloudflare'],
 ]
+
+const nothing = 'an HTTP client nobody asks'
 
 /** Bundles what the compiled files of `root` import, unless what lies there is of the same packages already. */
 export async function bundlePackages(root, lock) {
@@ -50,9 +52,11 @@ export async function bundlePackages(root, lock) {
         name: 'entries',
         resolveId(id, from) {
           if (entries.has(id)) return id
+          // As in shared/letter/no-http-client.mjs: what reads HTML for MJML could fetch it too, and is never asked to.
+          if (id === 'undici' && /[\\/]cheerio[\\/]/.test(from)) return nothing
           return entries.has(from) ? this.resolve(id, join(root, 'package.json'), { skipSelf: true }) : null
         },
-        load: (id) => entries.get(id) ?? null,
+        load: (id) => (id === nothing ? 'module.exports = {}' : (entries.get(id) ?? null)),
       },
     ],
   })
@@ -74,9 +78,9 @@ function importsOf(dist) {
   const found = new Set()
   for (const room of ['services', 'workers', 'shared'])
     for (const path of readdirSync(join(dist, room), { recursive: true })) {
-      if (!path.endsWith('.js')) continue
+      if (!/\.m?js$/.test(path)) continue
       const text = readFileSync(join(dist, room, path), 'utf8')
-      for (const [, specifier] of text.matchAll(/^(?:import|export) (?:[^'"\n]* from )?'([^.'][^']*)';$/gm))
+      for (const [, specifier] of text.matchAll(/^(?:import|export) (?:[^'"\n]* from )?'([^.'][^']*)';?$/gm))
         if (!specifier.startsWith('node:')) found.add(specifier)
     }
   return [...found].sort()
