@@ -246,12 +246,12 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await Promise.all([asked, page.text()])
       await endProgram(api, 'SIGTERM')
       expect(api.exitCode).toBe(0)
-      api = await house.startApi()
     })
 
     test.runIf(kind === 'redis')(
       'with Redis gone readers and publishers notice nothing but a little patience',
       async () => {
+        if (api.exitCode !== null) api = await house.startApi()
         const [stays, leaves] = [reader('stays'), reader('leaves')]
         await Promise.all([stays.follow(), leaves.follow()])
         await done((await publish()).mailing)
