@@ -45,8 +45,6 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
 
     const inbox = await reader.context().newPage()
     await inbox.goto(screens.lettersTo('ada@lesere.example'))
-    // The list renews itself: nobody presses reload.
-    await inbox.getByRole('link', { name: /^Bekreft/ }).waitFor()
     const question = await screens.pressInLetter(inbox, /^Bekreft/, /^Ja, send meg pressemeldingene/)
     await question.getByRole('button', { name: 'Ja, følg Klyngekontoret' }).click()
     await question.getByRole('heading', { name: 'Du følger Klyngekontoret' }).waitFor()
@@ -57,7 +55,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     const release = /^Tolv nye i klyngeprogrammet/
     await operator.reload()
     await operator.getByRole('link', { name: release }).click()
-    await operator.locator('[data-state="done"]').waitFor()
+    await screens.watch(operator, operator.locator('[data-state="done"]'))
     expect([await figure(operator, 'sent'), await figure(operator, 'inDoubt')]).toEqual([
       String(sampleReaders + 1),
       '0',
@@ -70,7 +68,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     await screens.publish(example('follow-up.json'))
     await operator.getByRole('link', { name: 'All mailings' }).click()
     await operator.locator('main h2 a').first().click()
-    await operator.locator('[data-state="done"]').waitFor()
+    await screens.watch(operator, operator.locator('[data-state="done"]'))
     expect(await figure(operator, 'sent')).toBe(String(sampleReaders))
     expect(await screens.subjectsFor(inbox, 'ada@lesere.example')).toEqual([
       expect.stringMatching(release),
