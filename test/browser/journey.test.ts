@@ -55,7 +55,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     const release = /^Tolv nye i klyngeprogrammet/
     await operator.reload()
     await operator.getByRole('link', { name: release }).click()
-    await screens.watch(operator, operator.locator('[data-state="done"]'))
+    await screens.done(operator)
     expect([await figure(operator, 'sent'), await figure(operator, 'inDoubt')]).toEqual([
       String(sampleReaders + 1),
       '0',
@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium)('[chromium] a reader and an operator, each at thei
     await screens.publish(example('follow-up.json'))
     await operator.getByRole('link', { name: 'All mailings' }).click()
     await operator.locator('main h2 a').first().click()
-    await screens.watch(operator, operator.locator('[data-state="done"]'))
+    await screens.done(operator)
     expect(await figure(operator, 'sent')).toBe(String(sampleReaders))
     expect(await screens.subjectsFor(inbox, 'ada@lesere.example')).toEqual([
       expect.stringMatching(release),
