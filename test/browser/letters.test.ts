@@ -124,39 +124,49 @@ describe.skipIf(!hasChromium)('letters in a browser', () => {
     async () => {
       const strings: string[] = JSON.parse(readFileSync(corpus, 'utf8'))
       const page = await (await browser.newContext()).newPage()
-      const wanted = await page.evaluate(shapeOf, await htmlOf(await prepareReleaseLetter(naughtyRelease('Hei'))))
-      expect(wanted.active).toEqual([])
-      for (const naughty of strings) {
-        const shape = await page.evaluate(shapeOf, await htmlOf(await prepareReleaseLetter(naughtyRelease(naughty))))
-        expect(shape, naughty).toEqual({ ...wanted, title: expect.stringMatching(/\S/) })
+      const htmlWith = async (text: string) => htmlOf(await prepareReleaseLetter(naughtyRelease(text)))
+      const [wanted] = await page.evaluate(shapesOf, [await htmlWith('Hei')])
+      expect(wanted!.active).toEqual([])
+      // Asked for each letter alone, the browser is spoken to longer than it reads.
+      for (let from = 0; from < strings.length; from += 50) {
+        const some = strings.slice(from, from + 50)
+        const htmls: string[] = []
+        for (const naughty of some) htmls.push(await htmlWith(naughty))
+        const shapes = await page.evaluate(shapesOf, htmls)
+        expect(shapes).toHaveLength(some.length)
+        for (const [index, shape] of shapes.entries())
+          expect(shape, some[index]).toEqual({ ...wanted, title: expect.stringMatching(/\S/) })
       }
     },
   )
 })
 
-/** Runs in the browser: what the parsed letter would do, and whether its own frame still stands. */
-function shapeOf(html: string) {
+/** Runs in the browser: what each parsed letter would do, and whether its own frame still stands. */
+function shapesOf(htmls: readonly string[]) {
   // biome-ignore lint/suspicious/noExplicitAny: the browser's own types are not part of this project
-  const dom = new (globalThis as any).DOMParser().parseFromString(html, 'text/html')
-  const active: string[] = []
-  for (const element of dom.querySelectorAll('*')) {
-    if (/^(script|iframe|object|embed|form|svg|math|link|base)$/i.test(element.tagName)) active.push(element.tagName)
-    for (const { name, value } of element.attributes) {
-      if (
-        /^on/i.test(name) ||
-        (name !== 'alt' && name !== 'aria-label' && /^\s*(javascript|data|vbscript):/i.test(value))
-      )
-        active.push(`${name}=${value}`)
-      if (name === 'href' && !/^(https?|mailto|tel):/.test(value)) active.push(`href=${value}`)
+  const parser = new (globalThis as any).DOMParser()
+  return htmls.map((html) => {
+    const dom = parser.parseFromString(html, 'text/html')
+    const active: string[] = []
+    for (const element of dom.querySelectorAll('*')) {
+      if (/^(script|iframe|object|embed|form|svg|math|link|base)$/i.test(element.tagName)) active.push(element.tagName)
+      for (const { name, value } of element.attributes) {
+        if (
+          /^on/i.test(name) ||
+          (name !== 'alt' && name !== 'aria-label' && /^\s*(javascript|data|vbscript):/i.test(value))
+        )
+          active.push(`${name}=${value}`)
+        if (name === 'href' && !/^(https?|mailto|tel):/.test(value)) active.push(`href=${value}`)
+      }
     }
-  }
-  return {
-    active,
-    title: dom.title as string,
-    h1: dom.querySelectorAll('h1').length as number,
-    frame: [...dom.querySelectorAll('.card, .foot')].map((element) =>
-      element.parentElement.getAttribute('role'),
-    ) as string[],
-    leaving: dom.querySelectorAll('.foot a[href*="/unsubscribe/"]').length as number,
-  }
+    return {
+      active,
+      title: dom.title as string,
+      h1: dom.querySelectorAll('h1').length as number,
+      frame: [...dom.querySelectorAll('.card, .foot')].map((element) =>
+        element.parentElement.getAttribute('role'),
+      ) as string[],
+      leaving: dom.querySelectorAll('.foot a[href*="/unsubscribe/"]').length as number,
+    }
+  })
 }
