@@ -70,14 +70,21 @@ export const mutations = {
     sentence: 'An opt-out is answered while a worker may still begin a letter to that reader.',
     patches: [
       {
-        file: 'services/api/main.js',
+        file: 'shared/delivery/call-back.sql.js',
         within: 'untilNobodyMayBegin',
         find: 'if (wait === 0)',
         put: 'if (wait >= 0)',
       },
     ],
     faults: ['opt-out', 'sigterm'],
-    kills: 80,
+    kills: 160,
+    red: ['late'],
+  },
+  'no-give-back': {
+    sentence: 'A letter that was given back because its reader leaves begins all the same.',
+    patches: [{ file: 'workers/mailer/hand-over.js', find: ' || askedFor.has(place)', put: '' }],
+    faults: ['opt-out', 'sigterm'],
+    kills: 160,
     red: ['late'],
   },
   'ack-before-send': {
