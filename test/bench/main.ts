@@ -41,6 +41,7 @@ const options = program.opts<{
   signed?: true
   json?: true
 }>()
+const warmUpLetters = 5_000
 const workersWanted = options.workers ?? options.sinks
 const say = (line: string) => {
   if (!options.json) process.stdout.write(`${line}\n`)
@@ -79,7 +80,6 @@ async function measure() {
     )
 
   const archive = options.pages ? await fillNewsroom(installation) : []
-  // A first small mailing warms what a running installation has warm: modules, statements, connections.
   await warmUp()
   if (options.pages) await warmPages(installation, archive)
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid')
@@ -179,15 +179,21 @@ async function publish(name: string): Promise<{ mailing: string; answeredAt: num
   return { mailing: answer.mailing!.id, answeredAt: Date.now() }
 }
 
+/**
+ * A first mailing warms what a running installation has warm: modules, statements, connections, and code that V8 has
+ * compiled because it ran often. Without the last, the first few thousand letters cost a third more.
+ */
 async function warmUp(): Promise<void> {
   const { pool, newsroom } = installation
-  await pool.query(`update subscriptions set state = 'ended', ended_at = now() where newsroom_id = $1 and id > 200`, [
+  await pool.query(`update subscriptions set state = 'ended', ended_at = now() where newsroom_id = $1 and id > $2`, [
     newsroom.id,
+    warmUpLetters,
   ])
   const { mailing } = await publish('warm-up')
   await untilDone(mailing)
-  await pool.query(`update subscriptions set state = 'active', ended_at = null where newsroom_id = $1 and id > 200`, [
+  await pool.query(`update subscriptions set state = 'active', ended_at = null where newsroom_id = $1 and id > $2`, [
     newsroom.id,
+    warmUpLetters,
   ])
   await pool.query('vacuum analyze subscriptions')
   await pool.query('checkpoint')

@@ -17,19 +17,25 @@ const transport = createTransport({
   ignoreTLS: true,
 })
 
+/** Warm as ours is: connected, and its code compiled. */
+await sendAll(1_000)
 const started = performance.now()
-await Promise.all(
-  Array.from({ length: Number(letters) }, (_, reader) => {
-    const own = String(reader).padStart(token.length, '0')
-    return transport.sendMail({
-      from: 'Havneby kommune <presse@havneby.example>',
-      to: `r${reader}@d${reader % 50}.example`,
-      subject,
-      text: text.replaceAll(token, own),
-      html: html.replaceAll(token, own),
-      list: { unsubscribe: { url: `https://press.example/unsubscribe/${own}`, comment: 'x' } },
-    })
-  }),
-)
+await sendAll(Number(letters))
 process.stdout.write(String(Number(letters) / ((performance.now() - started) / 1000)))
 transport.close()
+
+async function sendAll(letters: number): Promise<void> {
+  await Promise.all(
+    Array.from({ length: letters }, (_, reader) => {
+      const own = String(reader).padStart(token.length, '0')
+      return transport.sendMail({
+        from: 'Havneby kommune <presse@havneby.example>',
+        to: `r${reader}@d${reader % 50}.example`,
+        subject,
+        text: text.replaceAll(token, own),
+        html: html.replaceAll(token, own),
+        list: { unsubscribe: { url: `https://press.example/unsubscribe/${own}`, comment: 'x' } },
+      })
+    }),
+  )
+}
