@@ -67,7 +67,7 @@ async function givenKilledWorker(): Promise<{ mailingId: MailingId; taken: reado
   const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals })
   await cutAudience(dying.fanOut, mailingId)
   void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, mailingId, 0)
-  await expect.poll(() => journalText().match(/^=/gm)?.length).toBe(10)
+  await expect.poll(() => journalText().match(/^\+/gm)?.length).toBe(10)
   dying.mailer.leases.close()
   await database.pool.query(`update chunks set lease_until = null`)
   return { mailingId, taken: host.taken }

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, stat
 import { join } from 'node:path'
 import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 
 /**
  * How far each letter of a chunk got, in a file of this machine: written before the final dot leaves and when the reply
@@ -98,6 +99,8 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
 
   function flush(): void {
     flushing = null
+    // The next dot took it along.
+    if (waiting === '') return
     const text = waiting
     waiting = ''
     write(text)
@@ -116,7 +119,7 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
       return write(text)
     },
     outcome(attempt, recorded) {
-      waiting += `=${recorded.subscriptionId} ${attempt} ${JSON.stringify(recorded)}\n`
+      waiting += lineOf(attempt, recorded)
       flushing ??= setImmediate(flush)
     },
     close() {
@@ -147,9 +150,22 @@ function readJournal(path: string, boot: string): ReturnType<HandOverJournals['r
   const told = new Map<string, Told>()
   for (const line of lines) {
     const [subscriptionId = '', attempt = '', ...rest] = line.slice(1).split(' ')
-    told.set(`${subscriptionId} ${attempt}`, line[0] === '=' ? (JSON.parse(rest.join(' ')) as Recorded) : 'dot')
+    told.set(`${subscriptionId} ${attempt}`, toldBy(line[0]!, subscriptionId as SubscriptionId, rest.join(' ')))
   }
   return ({ subscriptionId, attempt }) => told.get(`${subscriptionId} ${attempt}`)
+}
+
+/** The usual outcome has a line of its own, because JSON for each letter cost as much as half of all else written here. */
+function lineOf(attempt: number, recorded: Recorded): string {
+  const { subscriptionId, state, reply, trouble } = recorded
+  return state === 'sent' && trouble === null && reply !== null && !reply.includes('\n')
+    ? `+${subscriptionId} ${attempt} ${reply}\n`
+    : `=${subscriptionId} ${attempt} ${JSON.stringify(recorded)}\n`
+}
+
+function toldBy(mark: string, subscriptionId: SubscriptionId, rest: string): Told {
+  if (mark === '+') return { subscriptionId, state: 'sent', wait: null, reply: rest, trouble: null, begun: true }
+  return mark === '=' ? (JSON.parse(rest) as Recorded) : 'dot'
 }
 
 function sweep(folder: string): void {
