@@ -11,6 +11,7 @@ import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Desk, deskPassword, openDesk } from '../rig/ops-desk.ts'
 import { givenAttempt, givenChunk, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
+import { until } from '../rig/until.ts'
 
 const skipped = !hasChromium
 const corpus = join(import.meta.dirname, '../../../shared/corpora/strings/blns.json')
@@ -123,8 +124,11 @@ describe.skipIf(skipped)('the desk in a browser', () => {
     await page.getByText('These figures stand still.').waitFor()
     await page.getByRole('button', { name: 'Renew again' }).click()
     await postgres.pool.query('update mailings set paused = true where id = $1', [ids.sending])
-    await page.clock.fastForward(2_000)
-    await page.getByRole('button', { name: 'Resume' }).waitFor()
+    // The two seconds begin when the figures that were asked for at once have come.
+    await until('the buttons are others', async () => {
+      await page.clock.fastForward(2_000)
+      return page.getByRole('button', { name: 'Resume' }).isVisible()
+    })
     await postgres.pool.query('update mailings set paused = false where id = $1', [ids.sending])
     await page.context().close()
   })

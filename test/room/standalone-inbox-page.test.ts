@@ -60,14 +60,18 @@ describe.skipIf(!hasChromium)('[chromium] the inbox in a browser', { timeout: 12
 
   test('a newcomer finds out what to do, and letters appear by themselves until the list is paused', async () => {
     const page = await open('/')
+    await page.clock.install()
+    await page.reload()
     await page.getByRole('heading', { name: 'No letters yet' }).waitFor()
     await send('kari@example.com', 'Bekreft at du vil følge oss')
+    await page.clock.fastForward(2_000)
     await page.getByRole('link', { name: 'Bekreft at du vil følge oss' }).waitFor()
     await page.getByRole('status').filter({ hasText: 'New letter: Bekreft at du vil følge oss' }).waitFor()
 
     const first = page.getByRole('link', { name: 'Bekreft at du vil følge oss' })
     await first.focus()
     await send('kari@example.com', 'Nummer to')
+    await page.clock.fastForward(2_000)
     await page.getByRole('link', { name: 'Nummer to' }).waitFor()
     expect(await first.evaluate((link) => link === link.ownerDocument.activeElement)).toBe(true)
 
