@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db, Pool } from '../postgres/pool.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 
@@ -32,6 +33,39 @@ export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promi
        join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
       where s.id = $1 and d.state = 'claimed' and d.until > now()`,
     [subscription],
+  )
+  return Math.max(0, rows[0]?.wait ?? 0)
+}
+
+/**
+ * Resolves once no worker may still begin a letter of a mailing that a correction or withdrawal has just replaced: at once
+ * where none is in a worker's hands, else when their claims have ended or run out.
+ */
+export async function untilNothingReplacedMayBegin(pool: Pool, newsroom: NewsroomId): Promise<void> {
+  for (;;) {
+    const wait = await mayStillBeginReplaced(pool, newsroom)
+    if (wait === 0) return
+    await setTimeout(Math.min(wait, 25))
+  }
+}
+
+/**
+ * How long a worker may still begin a letter of a mailing of this newsroom that was replaced a moment ago, in
+ * milliseconds. Whoever replaced it had its row, which a claim holds until it is committed, so all there are can be seen; and
+ * what a worker has in hand is in a chunk that it has leased.
+ */
+async function mayStillBeginReplaced(db: Db, newsroom: NewsroomId): Promise<number> {
+  const { rows } = await db.query<{ wait: number | null }>(
+    `select extract(epoch from max(d.until) - now())::float8 * 1000 as wait
+       from mailings m
+       join chunks c on c.mailing_id = m.id and c.state = 'open' and c.lease_until is not null
+       join deliveries d
+         on d.mailing_id = m.id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
+      where m.newsroom_id = $1 and m.state = 'superseded' and m.forgotten_at is null
+        -- The moment is when the transaction that replaced it began, and it may have waited for its turn.
+        and m.done_at > now() - interval '1 minute'
+        and d.state = 'claimed' and d.until > now()`,
+    [newsroom],
   )
   return Math.max(0, rows[0]?.wait ?? 0)
 }

@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { givenSecret, releaseBody, signedHeaders } from '../given/webhook.ts'
@@ -169,5 +172,33 @@ describe('a withdrawal', () => {
     const late = inbox.received.filter(({ raw, mailFromAt }) => raw.includes('Mer.') && mailFromAt > answeredAt)
     expect(late).toEqual([])
     expect(inbox.received.filter(({ raw }) => raw.includes('Mer.')).length).toBeLessThan(200)
+  })
+
+  test('is answered once no letter with the old text is in hand; those of another newsroom are nothing to it', async () => {
+    await givenReaders(database.pool, newsroom, 5)
+    const old = mailingOf(await publish('Trukket tekst'))
+    await cutAudience(engine.fanOut, old)
+    const other = await givenNewsroom(database.pool)
+    await givenReaders(database.pool, other, 5)
+    const elsewhere = await givenMailing(database.pool, other)
+    await cutAudience(engine.fanOut, elsewhere.mailingId)
+    for (const mailingId of [old, elsewhere.mailingId]) {
+      const lease = await leaseChunk(database.pool, { mailingId, n: 0 })
+      await writeDeliveries(database.pool, lease!.chunk, { most: 10, window: 172_800 })
+    }
+    await database.pool.query(`update deliveries set until = now() + interval '1 hour' where state = 'claimed'`)
+
+    let answer: Awaited<ReturnType<typeof withdraw>> | null = null
+    const answering = withdraw().then((came) => {
+      answer = came
+    })
+    await expect.poll(() => stateOf(old)).toBe('superseded')
+    // Any other answer comes meanwhile.
+    expect((await publish('En annen', { externalId: 'another' })).statusCode).toBe(202)
+    expect(answer).toBeNull()
+
+    await database.pool.query(`update deliveries set state = 'withdrawn', until = null where mailing_id = $1`, [old])
+    await answering
+    expect(answer!.statusCode).toBe(202)
   })
 })

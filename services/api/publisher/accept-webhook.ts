@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
-import { claimValidity } from '../../../shared/delivery/delivery.ts'
+import { untilNothingReplacedMayBegin } from '../../../shared/delivery/call-back.sql.ts'
 import type { MailingId } from '../../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import type { Db, Pool } from '../../../shared/postgres/pool.ts'
@@ -45,8 +44,9 @@ export async function acceptWebhook(
     return fresh
   })
   if (answer.mailing.state === 'accepted') deps.wake('fan-out', [fanOutJob(answer.mailing.id as MailingId, 0)])
-  // No letter of the old revision may begin after this answer, and a claim made before it may for so long.
-  if ('type' in webhook && webhook.type !== 'release.published') await setTimeout(claimValidity)
+  // No letter of the old revision may begin after this answer, also where it is the answer to a repeat.
+  if ('type' in webhook && webhook.type !== 'release.published')
+    await untilNothingReplacedMayBegin(deps.pool, newsroom.id)
   return answer
 }
 
