@@ -4,7 +4,6 @@ import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
 import { readSettings } from '../shared/config/read-settings.ts'
 import { hearWhoseLetterIsAskedFor } from '../shared/delivery/call-back.sql.ts'
 import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
-import { warmUp } from '../shared/letter/render-html.ts'
 import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../shared/links/token.ts'
 import { openLog } from '../shared/log/log.ts'
@@ -74,8 +73,6 @@ await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {
   const now = () => new Date()
-  // Beside all that follows, so that it keeps no letter waiting.
-  warmUp()
   await migrate(settings.DATABASE_URL, log)
   const pool = openPool({
     url: settings.DATABASE_URL,

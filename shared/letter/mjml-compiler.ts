@@ -4,8 +4,6 @@ import { join } from 'node:path'
 export type MjmlCompiler = {
   /** The HTML that MJML makes of a source; rejects with its words where it finds fault. */
   compile(source: string): Promise<string>
-  /** Starts the process, so that the next source need not wait for it. */
-  warm(): void
 }
 
 /**
@@ -55,10 +53,6 @@ export function openMjmlCompiler(): MjmlCompiler {
       const answer = turn.then(() => inTurn(source))
       turn = answer.catch(() => {})
       return answer
-    },
-    // A process that cannot be started is told of when a letter needs it.
-    warm: () => {
-      turn = turn.then(() => rest(running())).catch(() => {})
     },
   }
 }

@@ -16,9 +16,6 @@ export async function renderHtml(template: 'release' | 'digest' | 'notice', view
   return withValues(await htmlOf(source), values)
 }
 
-/** For a process that will have letters to prepare: MJML takes half a second to start. */
-export const warmUp = () => compiler.warm()
-
 const compiler = openMjmlCompiler()
 
 // Rare enough brackets to be looked for, plain enough for every parser between.

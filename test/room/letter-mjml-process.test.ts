@@ -98,16 +98,6 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process', () => {
     expect(await compiler.compile(letter('Hei'))).toBe(await inProcess(letter('Hei')))
   })
 
-  test('can be started ahead of the first letter, which then finds it there', async () => {
-    const before = descendantsOf(process.pid)
-    const compiler = openMjmlCompiler()
-    compiler.warm()
-    const added = () => descendantsOf(process.pid).filter((pid) => !before.includes(pid))
-    const [pid] = await until('it is started', () => added().length > 0 && added())
-    await compiler.compile(letter('Hei'))
-    expect(added()).toEqual([pid])
-  })
-
   test('does not end on a signal to the whole group: its parent may still need it to end in order', async () => {
     const { compiler, pid } = await started()
     process.kill(pid, 'SIGTERM')
