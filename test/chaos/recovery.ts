@@ -9,7 +9,14 @@ export type Recovery = { readonly seconds: number; readonly part: string }
 const needed = new Set(['postgres', 'redis', 'disk'])
 
 /**
- * The worst time from a part being back to the next acceptance of a letter that was owed by then. While something that
+ * So few letters still to come for a release that they are those a mail host has put off: they go by the retry's clock,
+ * and say nothing of whether work has been taken up again.
+ */
+const stragglers = 0.02
+
+/**
+ * The worst time from a part being back to the next acceptance of a letter that was owed by then, where more of its
+ * release was still to come than stragglers. While something that
  * all depends on is away in its turn, the clock stands: waiting for that is none of the first part's recovery.
  */
 export function worstRecovery(
@@ -18,14 +25,27 @@ export function worstRecovery(
   tally: Pick<Tally, 'acceptances'>,
 ): Recovery {
   const acceptedAt = new Map(releases.map(({ title, accepted }) => [title, accepted.answered]))
+  const fresh = freshUntil(tally.acceptances)
   let worst: Recovery = { seconds: 0, part: '' }
   for (const { part, to } of outages) {
-    const next = tally.acceptances.find((entry) => entry.at > to && (acceptedAt.get(entry.title) ?? Infinity) < to)
-    if (!next) continue
+    const isOwed = ({ title }: { title: string }) => (acceptedAt.get(title) ?? Infinity) < to
+    const next = tally.acceptances.find((entry) => entry.at > to && isOwed(entry))
+    if (!next || ![...fresh].some(([title, until]) => isOwed({ title }) && to < until)) continue
     const seconds = (next.at - to - awayWithin(to, next.at, outages)) / 1000
     if (seconds > worst.seconds) worst = { seconds, part }
   }
   return worst
+}
+
+/** Until when more than stragglers of each release were still to come. */
+function freshUntil(acceptances: Tally['acceptances']): Map<string, number> {
+  const times = new Map<string, number[]>()
+  for (const { title, at } of acceptances) {
+    const known = times.get(title)
+    if (known) known.push(at)
+    else times.set(title, [at])
+  }
+  return new Map([...times].map(([title, ats]) => [title, ats[Math.ceil(ats.length * (1 - stragglers)) - 1]!]))
 }
 
 /** How much of a span something needed was away. */

@@ -24,3 +24,10 @@ test('a letter that came before, or that nobody was owed then, is no sign of rec
   const ahead = { title: 'A', accepted: { answered: 20_000 } } as unknown as Given[1][number]
   expect(worstRecovery([away('redis', 1, 4)], [ahead], taken(3, 30))).toEqual({ seconds: 0, part: '' })
 })
+
+test('the last few of a mailing, which a mail host put off, are no measure of it', () => {
+  const hundred = Array.from({ length: 99 }, (_, index) => 1 + index / 100)
+  expect(worst([away('workers-1', 2, 3)], ...hundred, 40)).toEqual({ seconds: 0, part: '' })
+  const half = hundred.map((at, index) => (index < 50 ? at : at + 30))
+  expect(worst([away('workers-1', 1, 2)], ...half, 40)).toEqual({ seconds: 29.5, part: 'workers-1' })
+})
