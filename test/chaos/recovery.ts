@@ -12,7 +12,7 @@ const needed = new Set(['postgres', 'redis', 'disk'])
  * So few letters still to come for a release that they are those a mail host has put off: they go by the retry's clock,
  * and say nothing of whether work has been taken up again.
  */
-const stragglers = 0.02
+const stragglers = 0.1
 
 /**
  * The worst time from a part being back to the next acceptance of a letter that was owed by then, where more of its
