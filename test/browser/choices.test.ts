@@ -161,7 +161,7 @@ describe.skipIf(!hasChromium)('the pages of a reader’s choices, in a browser w
     await page.keyboard.press('Enter')
     await page.getByRole('alert').waitFor()
     expect(await page.title()).toMatch(/^Feil: /)
-    expect(await page.locator('#address:focus').count()).toBe(1)
+    await expect.poll(() => page.locator('#address:focus').count()).toBe(1)
     if (pictures) await page.screenshot({ path: join(pictures, 'preferences-fault.png'), fullPage: true })
     await page.keyboard.press('Control+A')
     await page.keyboard.press('Delete')

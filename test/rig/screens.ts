@@ -118,6 +118,9 @@ async function done(operator: Page): Promise<void> {
 const watch = (page: Page, wanted: Locator) =>
   until(`${wanted} is on screen`, async () => {
     if (await wanted.isVisible()) return true
-    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`)
+    // A page that is being left for the next one answers nothing any more.
+    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`).catch((error: Error) => {
+      if (!error.message.includes('Execution context was destroyed')) throw error
+    })
     return false
   })
