@@ -7,6 +7,7 @@ export type Ledger = {
   doubtsOf(mailing: string, address: string): readonly number[]
   /** Summed from the chunks. */
   readonly doubted: number
+  /** Mailings that are not done, or have letters that are not. */
   readonly notEnded: readonly string[]
 }
 
@@ -28,7 +29,13 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   const doubted = await pool.query<{ doubted: number }>(
     `select coalesce(sum(doubted), 0)::float8 as doubted from chunks`,
   )
-  const notEnded = await pool.query<{ id: string }>(`select id from mailings where state <> 'done' order by id`)
+  // A letter without an end in a mailing that has one would never be looked at again.
+  const notEnded = await pool.query<{ id: string }>(
+    `select id from mailings m
+      where state <> 'done'
+         or exists (select from deliveries d where d.mailing_id = m.id and d.state in ('due', 'claimed', 'deferred'))
+      order by id`,
+  )
 
   const key = (mailing: string, address: string) => `${mailing} ${address}`
   const stateByLetter = new Map(states.rows.map((row) => [key(row.mailing_id, row.address), row.state]))

@@ -133,7 +133,7 @@ create table attempts (`,
     patches: [{ file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' }],
     faults: ['worker-hang'],
     kills: 100,
-    red: ['excess', 'lost'],
+    red: ['excess', 'lost', 'notEnded'],
   },
   'forget-doubt': {
     sentence: 'Letters that a vanished process may have handed over are sent again without being counted as in doubt.',
