@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { readSettings } from '../../shared/config/read-settings.ts'
-import { untilNobodyMayBegin } from '../../shared/delivery/call-back.sql.ts'
+import { untilNobodyMayBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../../shared/links/token.ts'
 import { openLog } from '../../shared/log/log.ts'

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { untilNobodyMayBegin } from '../../shared/delivery/call-back.sql.ts'
+import { untilNobodyMayBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import { parseAddress } from '../../shared/subscriber/address.ts'
 import { addressHashKey, hashAddress } from '../../shared/subscriber/address-hash.ts'
 import { eraseReader } from '../../shared/subscriber/erase-reader.sql.ts'

@@ -70,7 +70,7 @@ export const mutations = {
     sentence: 'An opt-out is answered while a worker may still begin a letter to that reader.',
     patches: [
       {
-        file: 'shared/delivery/call-back.sql.js',
+        file: 'shared/delivery/may-still-begin.sql.js',
         within: 'untilNobodyMayBegin',
         find: 'if (wait === 0)',
         put: 'if (wait >= 0)',

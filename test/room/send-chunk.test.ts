@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { mayStillBegin } from '../../shared/delivery/call-back.sql.ts'
 import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
+import { mayStillBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { untilNothingReplacedMayBegin } from '../../../shared/delivery/call-back.sql.ts'
+import { untilNothingReplacedMayBegin } from '../../../shared/delivery/may-still-begin.sql.ts'
 import type { MailingId } from '../../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import type { Db, Pool } from '../../../shared/postgres/pool.ts'

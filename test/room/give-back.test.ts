@@ -5,7 +5,7 @@ import {
   hearWhoseLetterIsAskedFor,
   mayStillBegin,
   untilNobodyMayBegin,
-} from '../../shared/delivery/call-back.sql.ts'
+} from '../../shared/delivery/may-still-begin.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { openListener } from '../../shared/postgres/listen.ts'
