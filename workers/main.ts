@@ -7,6 +7,7 @@ import { dkimSettings, readDkim } from '../shared/dkim/read-dkim.ts'
 import { orTellSettings, runProcess } from '../shared/lifecycle/run-process.ts'
 import { linkKeys } from '../shared/links/token.ts'
 import { openLog } from '../shared/log/log.ts'
+import { openLedgerClock } from '../shared/postgres/ledger-clock.ts'
 import { openListener } from '../shared/postgres/listen.ts'
 import { migrate } from '../shared/postgres/migrate.ts'
 import { openPool } from '../shared/postgres/pool.ts'
@@ -72,7 +73,6 @@ lowerPriority()
 await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {
-  const now = () => new Date()
   await migrate(settings.DATABASE_URL, log)
   const pool = openPool({
     url: settings.DATABASE_URL,
@@ -81,6 +81,8 @@ async function start(): Promise<() => Promise<void>> {
     byKey: true,
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
+  const clock = await openLedgerClock(pool, log)
+  const { now } = clock
   const store = { redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }
   const waking = openWakingQueues(store, log)
   const mailDomain = settings.MAIL_DOMAIN ?? new URL(settings.PUBLIC_URL).hostname
@@ -103,7 +105,7 @@ async function start(): Promise<() => Promise<void>> {
     log,
     hear: (subscription) => inHand.giveBack(subscription as SubscriptionId),
   })
-  const watch = openDomainWatch({ pool, log, now: () => new Date() })
+  const watch = openDomainWatch({ pool, log, now })
   const circuit = openRelayCircuit(log)
   let isStopping = false
 
@@ -163,7 +165,7 @@ async function start(): Promise<() => Promise<void>> {
     {
       name: 'reconcile',
       every: settings.RECONCILE_EVERY,
-      act: () => reconcile({ pool, wake: waking.wake, now: shared.now }),
+      act: () => reconcile({ pool, wake: waking.wake, now }),
     },
     {
       name: 'cut-digests',
@@ -193,6 +195,7 @@ async function start(): Promise<() => Promise<void>> {
     await watch.close()
     await heartbeat.close()
     await waking.close()
+    clock.close()
     await pool.end()
   }
 }

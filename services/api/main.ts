@@ -5,6 +5,7 @@ import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.t
 import { linkKeys } from '../../shared/links/token.ts'
 import { openLog } from '../../shared/log/log.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
+import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
 import { openPool } from '../../shared/postgres/pool.ts'
 import { noticeJob } from '../../shared/queues/jobs.ts'
@@ -42,7 +43,8 @@ async function start(): Promise<() => Promise<void>> {
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
   const waking = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
-  const now = () => new Date()
+  const clock = await openLedgerClock(pool, log)
+  const { now } = clock
   const app = await buildApi({
     log,
     trustProxy: settings.TRUST_PROXY,
@@ -66,6 +68,7 @@ async function start(): Promise<() => Promise<void>> {
   return async () => {
     await app.close()
     await waking.close()
+    clock.close()
     await pool.end()
   }
 }

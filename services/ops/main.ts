@@ -5,6 +5,7 @@ import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.t
 import { openLog } from '../../shared/log/log.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
 import { openPool } from '../../shared/postgres/pool.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
 import { buildOpsApp } from './app.ts'
@@ -34,9 +35,10 @@ await runProcess({
       onError: (err) => log.warn({ err }, 'a database connection broke'),
     })
     const queues = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
+    const clock = await openLedgerClock(pool, log)
     const app = await buildOpsApp({
       pool,
-      now: () => new Date(),
+      now: clock.now,
       log,
       password: settings.OPS_PASSWORD,
       sessionKey: Buffer.from(hkdfSync('sha256', settings.SECRET_KEY[0]!, 'pressebud', 'ops', 32)),
@@ -54,6 +56,7 @@ await runProcess({
     return async () => {
       await app.close()
       await queues.close()
+      clock.close()
       await pool.end()
     }
   },

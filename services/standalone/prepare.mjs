@@ -63,7 +63,8 @@ function clear(folder) {
 function newest() {
   let count = 0
   let latest = 0
-  for (const path of walk()) {
+  const orders = ['tsconfig.json', 'tsconfig.build.json'].map((name) => join(root, name))
+  for (const path of [...walk(), ...orders]) {
     count += 1
     latest = Math.max(latest, statSync(path).mtimeMs)
   }

@@ -15,8 +15,11 @@ import { linkIn, oneClick, type ReaderAtHome, readerAtHome } from '../rig/reader
 import { rowsOf } from '../rig/reader-house.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 import { until } from '../rig/until.ts'
+import { openWrongClock } from '../rig/wrong-clock.ts'
 
 const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
+
+const anHour = 3_600_000
 
 /** Waits of an installation that somebody watches: what would be minutes are seconds, and all else is as it ships. */
 const impatient = { RECONCILE_EVERY: '1', RETRY_FIRST_WAIT: '1', CHUNK_SIZE: '20', SIGN_UPS_PER_HOUR: '1000' }
@@ -29,13 +32,24 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
     let house: Installation
     let api: ChildProcess
     let workers: ChildProcess
+    let startApi: () => Promise<ChildProcess>
+    let startWorkers: () => Promise<ChildProcess>
 
     beforeAll(async () => {
       database = await openTestDatabase()
       inbox = await openRecordingInbox()
       const there = { url: database.url, exited: new Promise<void>(() => {}), stop: async () => {} }
       house = await startInstallation(entries, { redis: kind === 'redis', env: impatient, database: there })
-      ;[api, workers] = await Promise.all([house.startApi(), house.startWorkers(inbox.url)])
+      // Nobody has set the clocks of these two machines: readers must not notice.
+      const clocks = {
+        api: openWrongClock(entries, house.folder, 'api'),
+        workers: openWrongClock(entries, house.folder, 'workers'),
+      }
+      clocks.api.moveTo(anHour)
+      clocks.workers.moveTo(-anHour)
+      startApi = () => house.startApi(clocks.api.env)
+      startWorkers = () => house.startWorkers(inbox.url, clocks.workers.env)
+      ;[api, workers] = await Promise.all([startApi(), startWorkers()])
     })
     afterAll(async () => {
       await house.close()
@@ -188,7 +202,7 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await until('letters are under way', () => begun > 25)
       await endProgram(workers, 'SIGKILL')
       inbox.onMailFrom = async () => {}
-      workers = await house.startWorkers(inbox.url)
+      workers = await startWorkers()
       await done(mailing)
       const counts = copies(title, addresses)
       expect(counts.filter((count) => count === 0)).toEqual([])
@@ -205,7 +219,7 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await until('letters are under way', () => begun > 20)
       await endProgram(workers, 'SIGTERM')
       expect(workers.exitCode).toBe(0)
-      workers = await house.startWorkers(inbox.url)
+      workers = await startWorkers()
       await done(mailing)
       expect(copies(title, addresses)).toEqual(addresses.map(() => 1))
       expect(await doubted(mailing)).toBe(0)
@@ -229,7 +243,7 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       await house.pool.query(`update newsrooms set created_at = now() - interval '3 days' where id = $1`, [
         house.newsroom.id,
       ])
-      workers = await house.startWorkers(inbox.url)
+      workers = await startWorkers()
       const digest = await gathers.letter(1)
       expect(digest.text).toContain(first.title)
       expect(digest.text).toContain(second.title)
@@ -251,7 +265,7 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
     test.runIf(kind === 'redis')(
       'with Redis gone readers and publishers notice nothing but a little patience',
       async () => {
-        if (api.exitCode !== null) api = await house.startApi()
+        if (api.exitCode !== null) api = await startApi()
         const [stays, leaves] = [reader('stays'), reader('leaves')]
         await Promise.all([stays.follow(), leaves.follow()])
         await done((await publish()).mailing)
