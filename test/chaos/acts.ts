@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { chunkLease } from '../../shared/delivery/delivery.ts'
 import type { Chance } from './chance.ts'
 import type { House } from './house.ts'
@@ -94,12 +93,12 @@ export const acts = {
     })
   },
 
-  jumpClock: async (stage: Stage) => {
-    stage.skip(
-      existsSync('/usr/bin/faketime')
-        ? 'Node.js does not keep its monotonic clock under faketime, so a run would prove nothing'
-        : 'faketime is not installed',
-    )
+  /** Some seconds later it is set right again, which is a jump the other way. */
+  jumpClock: async ({ house, chance }: Stage) => {
+    const clock = chance.pick(house.clocks)
+    clock.moveTo(chance.pick([-3_600_000, -600_000, 600_000]))
+    await pause(chance.between(1_000, 8_000))
+    clock.moveTo(0)
   },
 }
 

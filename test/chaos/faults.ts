@@ -76,7 +76,12 @@ export const faults = {
     acts.cutMailHost,
   ),
   'disk-full': act('The disk of PostgreSQL and Redis is full for some seconds.', true, 40, acts.fillDisk),
-  'clock-jump': act('A clock jumps by ten minutes.', true, 40, acts.jumpClock),
+  'clock-jump': act(
+    'The clock of a workers process or of the api jumps: ten minutes ahead or behind, or an hour behind; and back.',
+    false,
+    10,
+    acts.jumpClock,
+  ),
   greylist: misdeed('The mail host greylists: 450 at the first try.', false, { greylist: 0.03 }),
   busy: misdeed('The mail host answers 451, to RCPT or after the dot.', false, {
     'busy-at-rcpt': 0.01,

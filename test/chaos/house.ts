@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { type Installation, startInstallation } from '../rig/installation.ts'
+import { openWrongClock, type WrongClock } from '../rig/wrong-clock.ts'
 import { type CuttingProxy, type Sink, startProxy, startSink } from './bystanders.ts'
 import { wallClock } from './journal.ts'
 import { openPart, type Part } from './part.ts'
@@ -24,6 +25,8 @@ export type House = {
   readonly proxy: CuttingProxy
   readonly api: Part
   readonly workers: readonly Part[]
+  /** The clocks on the walls of the api's machine and of each worker's. */
+  readonly clocks: readonly WrongClock[]
   readonly postgres: PostgresMachine
   readonly redis: RedisMachine | null
   readonly disk: SmallDisk | null
@@ -85,10 +88,14 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
     onFell: (part: string) => fallen.push(part),
   }
-  const api = await openPart('api', () => installation.startApi(env), news)
+  const [apiClock, ...workersClocks] = [
+    'api',
+    ...Array.from({ length: wishes.workers }, (_, n) => `workers-${n + 1}`),
+  ].map((name) => ({ name, ...openWrongClock(wishes.entries, folder, name) }))
+  const api = await openPart('api', () => installation.startApi({ ...env, ...apiClock!.env }), news)
   const workers = await Promise.all(
-    Array.from({ length: wishes.workers }, (_, n) =>
-      openPart(`workers-${n + 1}`, () => installation.startWorkers(smtpUrl, env), news),
+    workersClocks.map((clock) =>
+      openPart(clock.name, () => installation.startWorkers(smtpUrl, { ...env, ...clock.env }), news),
     ),
   )
   return {
@@ -100,6 +107,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     proxy,
     api,
     workers,
+    clocks: [apiClock!, ...workersClocks],
     postgres,
     redis,
     disk,
