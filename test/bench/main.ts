@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { loadCrowd } from '../rig/crowd.ts'
@@ -76,7 +75,10 @@ async function measure() {
   const workers: ChildProcess[] = []
   for (let n = 0; n < workersWanted; n += 1)
     workers.push(
-      await installation.startWorkers(`smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`, signer ? watchLoop(n) : {}),
+      await installation.startWorkers(
+        `smtp://127.0.0.1:${sinks[n % sinks.length]!.port}`,
+        signer ? signer.watched(n) : {},
+      ),
     )
 
   const archive = options.pages ? await fillNewsroom(installation) : []
@@ -129,7 +131,7 @@ async function measure() {
   const source = await rateOfSource(ports, peerLetters, span.bytes)
   const letter = await peerLetterOf(pool, mailing)
   const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), letter)
-  const signing = signer ? rateOfSigning() : null
+  const signing = signer ? { possible: rateOfSigning(), ...signer.loopDelays() } : null
   const rate = options.recipients / seconds
   const per = (part: keyof typeof before) => round((after[part] - before[part]) / thousands, 4)
   return {
@@ -153,24 +155,13 @@ async function measure() {
     ...pages,
     ...small,
     ...(signing && {
-      signsPerSecondPossible: Math.round(signing),
-      ratioToSigning: round(rate / signing, 3),
-      loopDelayMaxMs: Math.round(Math.max(...workers.map((_, n) => Number(readFileSync(loopDelayFile(n), 'utf8'))))),
+      signsPerSecondPossible: Math.round(signing.possible),
+      ratioToSigning: round(rate / signing.possible, 3),
+      loopDelayMaxMs: Math.round(signing.longestMs),
+      loopBusyMaxMs: Math.round(signing.busiestMs),
     }),
     countedBySinks: taken(),
   }
-}
-
-/** Only where letters are signed, because looking a thousand times a second is not free. */
-function watchLoop(n: number): Record<string, string> {
-  return {
-    NODE_OPTIONS: `--import=${join(import.meta.dirname, 'loop-delay.js')}`,
-    LOOP_DELAY_FILE: loopDelayFile(n),
-  }
-}
-
-function loopDelayFile(n: number): string {
-  return join(installation.folder, `loop-delay-${n}`)
 }
 
 async function publish(name: string): Promise<{ mailing: string; answeredAt: number }> {
