@@ -1,4 +1,5 @@
 import { type Logger, pino } from 'pino'
+import { openOutput } from './output.ts'
 
 export type Log = Pick<Logger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child'>
 
@@ -16,7 +17,8 @@ export function openLog(name: string, level: string): Logger {
           : { message: String(error) },
     },
   }
-  // Written at once: what pino keeps back for later it would write for ever at exit once nobody reads the output any
-  // more, and a process whose launcher was killed would never end.
-  return pino(options, pino.destination({ dest: 1, sync: true }))
+  const warning = pino.levels.values.warn
+  const tellLost = (lost: number) =>
+    `${JSON.stringify({ level: warning, time: new Date().toISOString(), name, lost, msg: 'lines of this log could not be written' })}\n`
+  return pino(options, openOutput(tellLost))
 }
