@@ -85,6 +85,26 @@ describe('a signed release', () => {
     expect(await stored()).toEqual(once)
   })
 
+  test('among more than can wait is stored or told when to come again, and keeps nobody else from being heard', async () => {
+    const another = await givenNewsroom(database.pool)
+    const anothersSecret = await givenSecret(database.pool, another)
+    const payloads = Array.from({ length: 500 }, (_, n) => JSON.stringify(releaseBody({ externalId: `flood-${n}` })))
+    const flood = payloads.map((payload, n) => post(payload, { id: `msg_${id}_${n}` }))
+    const payload = JSON.stringify(releaseBody())
+    const quiet = post(payload, { slug: another.slug, headers: signedHeaders(anothersSecret, `msg_${id}`, payload) })
+    const answers = await Promise.all(flood)
+    expect((await quiet).statusCode).toBe(202)
+    const late = answers.flatMap((answer, n) => (answer.statusCode === 429 ? [n] : []))
+    expect(late.length).toBeGreaterThan(0)
+    expect(answers[late[0]!]!.json()).toMatchObject({ type: 'urn:pressebud:refusal:too-many-requests' })
+    expect(answers[late[0]!]!.headers['retry-after']).toBe('2')
+    const accepted = answers.filter(({ statusCode }) => statusCode === 202).length
+    expect(accepted).toBe(500 - late.length)
+    expect(await stored()).toEqual({ releases: accepted, mailings: accepted, webhooks: accepted })
+    // Nothing of it is held against whoever comes again.
+    expect((await post(payloads[late[0]!]!, { id: `msg_${id}_${late[0]}` })).statusCode).toBe(202)
+  })
+
   test('sent again under another id owes nothing twice', async () => {
     const first = await postRelease()
     const second = await postRelease({}, { id: `msg_${id}_again` })

@@ -5,6 +5,7 @@ import { planOf } from '../../shared/dkim/signing-plan.ts'
 import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Letter, LetterRow, Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
+import { openTurns } from '../../shared/turns.ts'
 
 /** A letter that can still be signed: its bytes, and what they were filled from. */
 export type Composed = Letter & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
@@ -73,20 +74,3 @@ const notStarted: Outcome = { kind: 'not-started' }
 
 /** How many letters to have under way for so many connections: two on each, and enough being signed to feed them. */
 export const underWay = (connections: number) => 2 * connections + 32
-
-function openTurns(most: number): { take(): Promise<void>; giveBack(): void } {
-  const waiting: (() => void)[] = []
-  let taken = 0
-  return {
-    take: () => {
-      if (taken === most) return new Promise((resolve) => waiting.push(resolve))
-      taken += 1
-      return Promise.resolve()
-    },
-    giveBack: () => {
-      const next = waiting.shift()
-      if (next) next()
-      else taken -= 1
-    },
-  }
-}

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import type { Log } from '../../../shared/log/log.ts'
@@ -7,23 +8,34 @@ import type { SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { problemReplies } from '../refusal-replies.ts'
 import { acceptWebhook, type PublishDeps } from './accept-webhook.ts'
+import type { PublishAnswer } from './publish-answer.ts'
 import { isSigned } from './signature.ts'
+import { openWebhookTurns } from './webhook-turns.ts'
 
 export type PublisherDeps = PublishDeps & { readonly log: Log; readonly sealingKeys: SealingKeys }
 
 /** A body larger than this is refused before it is read; a release in seven languages of 100,000 characters fits. */
 const mostBytes = 1024 * 1024
+/** Seconds after which a webhook that found too many waiting may come again. */
+const comeAgainIn = 2
+
+type WebhookRequest = {
+  readonly params: { readonly slug: string }
+  readonly headers: IncomingHttpHeaders
+  readonly body: Buffer | undefined
+}
 
 /** The publisher's door: who they are is proved by the signature over the raw bytes, before anything in them is read. */
 export const publisherDoors =
   (deps: PublisherDeps): FastifyPluginAsync =>
   async (app) => {
+    const turns = openWebhookTurns()
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: mostBytes }, (_request, body, done) =>
       done(null, body),
     )
 
-    app.post<{ Params: { slug: string }; Body: Buffer | undefined }>(
+    app.post<{ Params: WebhookRequest['params']; Body: WebhookRequest['body'] }>(
       '/webhooks/newsrooms/:slug/releases',
       {
         bodyLimit: mostBytes,
@@ -67,30 +79,37 @@ export const publisherDoors =
               'WEBHOOK_ID_REUSED',
               'BODY_TOO_LARGE',
               'BODY_NOT_VALID',
+              'TOO_MANY_REQUESTS',
               'TOO_BUSY',
             ),
           },
         },
       },
       async (request, reply) => {
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const newsroom = await findNewsroom(deps.pool, request.params.slug)
-        if (newsroom === null) throw new Refusal('NEWSROOM_UNKNOWN')
-        const secrets = await liveSecrets(deps.pool, deps.sealingKeys, newsroom.id, deps.now())
-        const headers = {
-          id: one(request.headers['webhook-id']),
-          timestamp: one(request.headers['webhook-timestamp']),
-          signature: one(request.headers['webhook-signature']),
+        const answer = await turns.inTurn(request.params.slug, () => take(deps, request))
+        if (answer === null) {
+          reply.header('retry-after', comeAgainIn)
+          throw new Refusal('TOO_MANY_REQUESTS')
         }
-        if (!isSigned(headers, body, secrets, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
-        const answer = await acceptWebhook(deps, newsroom, headers.id!, body)
-        deps.log.info(
-          { newsroom: newsroom.slug, release: answer.releaseId, mailing: answer.mailing.id },
-          'release accepted',
-        )
         return reply.code(202).send(answer)
       },
     )
   }
+
+async function take(deps: PublisherDeps, { params, headers, body }: WebhookRequest): Promise<PublishAnswer> {
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
+  const newsroom = await findNewsroom(deps.pool, params.slug)
+  if (newsroom === null) throw new Refusal('NEWSROOM_UNKNOWN')
+  const secrets = await liveSecrets(deps.pool, deps.sealingKeys, newsroom.id, deps.now())
+  const signed = {
+    id: one(headers['webhook-id']),
+    timestamp: one(headers['webhook-timestamp']),
+    signature: one(headers['webhook-signature']),
+  }
+  if (!isSigned(signed, bytes, secrets, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
+  const answer = await acceptWebhook(deps, newsroom, signed.id!, bytes)
+  deps.log.info({ newsroom: newsroom.slug, release: answer.releaseId, mailing: answer.mailing.id }, 'release accepted')
+  return answer
+}
 
 const one = (header: string | string[] | undefined) => (typeof header === 'string' ? header : undefined)
