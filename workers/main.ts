@@ -22,6 +22,7 @@ import { openHandOverJournals } from './mailer/hand-over-journal.ts'
 import { openHeartbeat } from './mailer/heartbeat.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
 import { openLettersInHand } from './mailer/letters-in-hand.ts'
+import { openLingering } from './mailer/lingering.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openPreparedNotices } from './mailer/prepared-notices.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
@@ -105,8 +106,9 @@ async function start(): Promise<() => Promise<void>> {
     log,
     hear: (subscription) => inHand.giveBack(subscription as SubscriptionId),
   })
-  const watch = openDomainWatch({ pool, log, now })
+  const watch = openDomainWatch({ pool, log, now, connections: settings.SMTP_CONNECTIONS })
   const circuit = openRelayCircuit(log)
+  const lingering = openLingering(log)
   let isStopping = false
 
   const shared = {
@@ -130,6 +132,7 @@ async function start(): Promise<() => Promise<void>> {
     circuit,
     watch,
     inHand,
+    lingering,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
@@ -190,6 +193,7 @@ async function start(): Promise<() => Promise<void>> {
     await timetable.close()
     await Promise.all(workers.map((worker) => worker.close()))
     await Promise.all([bulk.close(), prompt.close()])
+    await lingering.ended()
     await listener.close()
     leases.close()
     await watch.close()

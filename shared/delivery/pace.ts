@@ -35,8 +35,8 @@ const longestHold = 3_600_000
 const slowConnections = 2
 /** Slow is so much slower than the others, and slower than this in any case: a healthy host far away takes 200 ms. */
 const slowFactor = 5
-const slowMs = 500
-const leastSeen = 4
+export const slowMs = 500
+export const leastSeen = 4
 /** A domain that behaves gets half as much again, so often. */
 const recoveryEvery = 10_000
 const recoveryFactor = 1.5

@@ -17,6 +17,8 @@ export type ConnectionOptions = {
 export type ConnectionOwner = Omit<HandOverOwner, 'onAnswered'> & {
   onOpened(connection: SmtpConnection): void
   onFirstAnswer(): void
+  /** Whether a connection that carries no letter is one too many. */
+  isSurplus(): boolean
   onIdle(connection: SmtpConnection): void
   onClosed(connection: SmtpConnection, end: ConnectionEnd): void
 }
@@ -64,8 +66,21 @@ export class SmtpConnection {
     return this.#state === 'idle' && !this.#wasCut
   }
 
+  get isLeaving(): boolean {
+    return this.#state === 'quitting'
+  }
+
+  /** Whether its letter keeps it waiting while others come and go. */
+  get stands(): boolean {
+    return this.#handOver?.stands() ?? false
+  }
+
   /** Takes a letter from the row, if one may start. Only for a connection that carries none. */
   begin(): void {
+    if (this.#owner.isSurplus()) {
+      this.quit()
+      return
+    }
     if (this.#handOver?.begin()) {
       this.#state = 'busy'
     } else {

@@ -21,6 +21,8 @@ export type ErrandQueue = {
   /** For a letter that has waited before. */
   putFirst(waiting: Waiting): void
   shift(): Waiting | null
+  /** Takes out what is left of a row, and returns its places. */
+  drop(row: LetterRow): number[]
 }
 
 export function openErrandQueue(): ErrandQueue {
@@ -42,7 +44,18 @@ export function openErrandQueue(): ErrandQueue {
     return waiting
   }
 
+  function drop(row: LetterRow): number[] {
+    const at = rows.indexOf(row)
+    if (at === -1) return []
+    const first = at === 0 ? place : 0
+    if (at === 0) place = 0
+    rows.splice(at, 1)
+    left -= row.length - first
+    return Array.from({ length: row.length - first }, (_, n) => first + n)
+  }
+
   return {
+    drop,
     get length() {
       return again.length + left
     },

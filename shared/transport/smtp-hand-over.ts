@@ -26,6 +26,8 @@ export type HandOver = {
   begin(): boolean
   /** Whether no reply is awaited. */
   isFree(): boolean
+  /** Whether the letter under way keeps it waiting while others come and go. */
+  stands(): boolean
   /** Reads one reply. Returns why the connection must end now, or null. */
   read(code: number): string | null
   /** How long the reply awaited may take. */
@@ -206,6 +208,7 @@ export function openHandOver(
     return limits[phaseOf(step)]
   }
 
+  const stands = () => current?.letter.stands?.() ?? false
   const mail = (errand: Errand) => mailCommand(errand.letter.envelope, errand.size, offers)
   const group = (errand: Errand) => `${mail(errand)}${rcptCommand(errand.letter.envelope, offers)}DATA\r\n`
   const lastReply = (code: number): Reply => toReply(code, socket.replies.lines())
@@ -216,7 +219,7 @@ export function openHandOver(
     socket.flush()
   }
 
-  return { begin, isFree: () => current === null && !isResetting, read, patience, breakOff }
+  return { begin, isFree: () => current === null && !isResetting, stands, read, patience, breakOff }
 }
 
 const isPositive = (code: number) => code >= 200 && code < 300

@@ -10,7 +10,7 @@ import type { Letter, LetterRow, Outcome, Outgoing, Transport } from './transpor
 // A host that takes connections and drops each under its first letter is away, too. One or two in a row may be chance.
 const mostBarren = 3
 
-const slowestSweep = 1000
+const slowestSweep = 250
 
 /**
  * Opens connections as letters come, keeps them, and lets each fetch its next letter when it is free. When no
@@ -31,7 +31,12 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
 
   function send(letter: Outgoing): Promise<Outcome> {
     return new Promise((settle) => {
-      accept({ length: 1, open: () => (letter.mayStart() ? letter : null), settle: (_, outcome) => settle(outcome) })
+      accept({
+        length: 1,
+        until: letter.until ?? Number.POSITIVE_INFINITY,
+        open: () => (letter.mayStart() ? letter : null),
+        settle: (_, outcome) => settle(outcome),
+      })
     })
   }
 
@@ -44,7 +49,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
         left -= 1
         if (left === 0) resolve()
       }
-      accept({ length: left, open: row.open, settle })
+      accept({ length: left, until: row.until, open: row.open, settle })
     })
   }
 
@@ -53,8 +58,18 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     if (failure) for (let place = 0; place < row.length; place += 1) row.settle(place, failure)
     else {
       waiting.push(row)
+      dropInTime(row)
       dispatch()
     }
+  }
+
+  /** Where every connection waits for the host, nobody asks for the next letter, and those of a row would wait on. */
+  function dropInTime(row: LetterRow): void {
+    if (row.until === Number.POSITIVE_INFINITY) return
+    const drop = () => {
+      for (const place of waiting.drop(row)) row.settle(place, notStarted)
+    }
+    setTimeout(drop, Math.max(0, row.until - performance.now())).unref()
   }
 
   function whyNot(): Outcome | null {
@@ -71,9 +86,25 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   }
 
   function mayOpen(): boolean {
-    if (open.size + opening.size >= options.connections) return false
+    const all = open.size + opening.size
+    if (all >= options.connections && (all >= 2 * options.connections || all - standing() >= options.connections))
+      return false
     if (!outage.isSuspected()) return true
     return opening.size === 0 && outage.current(performance.now()) === null
+  }
+
+  /** Connections that a slow receiving domain keeps waiting; in place of each another may be opened. */
+  function standing(): number {
+    let count = 0
+    for (const connection of open) if (connection.stands) count += 1
+    return count
+  }
+
+  function isSurplus(): boolean {
+    if (open.size <= options.connections) return false
+    let busy = 0
+    for (const connection of open) if (!connection.isLeaving && !connection.stands) busy += 1
+    return busy > options.connections
   }
 
   function openConnection(): void {
@@ -85,9 +116,12 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     const now = performance.now()
     for (const connection of opening) connection.sweep(now)
     for (const connection of open) connection.sweep(now)
+    // A connection may have begun to stand.
+    if (waiting.length > 0) dispatch()
   }
 
   const owner: ConnectionOwner = {
+    isSurplus,
     takeNext(offers) {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const { row, place, lost } = next

@@ -41,16 +41,23 @@ export type Letter = {
    * not leave any more; the connection is cut, because nothing else ends a letter that the host waits for.
    */
   readonly beforeDot?: () => boolean
+  /** Whether it keeps its connection waiting while others come and go: another connection may be opened in its place. */
+  readonly stands?: () => boolean
 }
 
-/** A letter by itself. `mayStart` is asked synchronously, immediately before MAIL FROM is written. */
-export type Outgoing = Letter & { readonly mayStart: () => boolean }
+/**
+ * A letter by itself. `mayStart` is asked synchronously, immediately before MAIL FROM is written; it is not asked any more
+ * after `until`, in milliseconds of `performance.now()`.
+ */
+export type Outgoing = Letter & { readonly mayStart: () => boolean; readonly until?: number | undefined }
 
 /**
  * Letters in a row, each made when a connection is free for it: of a window's hundreds only those on the wire exist.
  */
 export type LetterRow = {
   readonly length: number
+  /** What has not begun by then, in milliseconds of `performance.now()`, is told that it has not. */
+  readonly until: number
   /** Makes the letter at a place, immediately before its MAIL FROM is written; null: it may not start. Never throws. */
   open(place: number): Letter | null
   /** Told once for each place. */

@@ -10,6 +10,7 @@ import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
 import { openLettersInHand } from '../../workers/mailer/letters-in-hand.ts'
+import { openLingering } from '../../workers/mailer/lingering.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
@@ -47,7 +48,7 @@ export function openEngine(
   }
   const transport = openSmtpTransport({ url: smtpUrl, connections: 4, clientName: 'pressebud.example', log })
   const leases = openHeldLeases(pool, log)
-  const watch = openDomainWatch({ pool, log, now: () => new Date() })
+  const watch = openDomainWatch({ pool, log, now: () => new Date(), connections: 4 })
   const links = linkKeys(testSecrets)
   const { chunkSize = 500, ...overrides } = wishes
   const mailer: MailerDeps = {
@@ -64,6 +65,7 @@ export function openEngine(
     circuit: openRelayCircuit(log),
     watch,
     inHand: openLettersInHand(),
+    lingering: openLingering(log),
     windowSize: openWindowSize({ least: 20, most: chunkSize }),
     curve: { firstWait: 300, window: 172_800 },
     doubt: 'resend',
@@ -84,6 +86,7 @@ export function openEngine(
     for (let next = woken.shift(); next; next = woken.shift()) {
       if (next.queue === 'fan-out') await cutAudience(fanOut, next.payload.mailingId)
       if (next.queue === 'mail-bulk') await sendChunk(mailer, next.payload.mailingId, next.payload.chunk)
+      await mailer.lingering.ended()
     }
   }
   return {

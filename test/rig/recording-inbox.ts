@@ -8,8 +8,8 @@ export type RecordingInbox = {
   readonly received: Received[]
   /** Answers RCPT for an address with `code` and text, as often as `times` says. */
   refuse(address: string, answer: { code: number; text: string; times?: number }): void
-  /** Receiving domains that take their time to answer RCPT, in milliseconds. */
-  readonly slow: Map<string, number>
+  /** Receiving domains that take their time to answer RCPT: in milliseconds, or until something has happened. */
+  readonly slow: Map<string, number | Promise<void>>
   /** Called at each MAIL FROM, before it is answered. */
   onMailFrom: () => Promise<void>
   close(): Promise<void>
@@ -19,7 +19,7 @@ export type RecordingInbox = {
 export async function openRecordingInbox(): Promise<RecordingInbox> {
   const received: Received[] = []
   const refusals = new Map<string, { code: number; text: string; times: number }>()
-  const slow = new Map<string, number>()
+  const slow = new Map<string, number | Promise<void>>()
   const begun = new WeakMap<object, number>()
   const inbox: { onMailFrom: () => Promise<void> } = { onMailFrom: async () => {} }
   const server = new SMTPServer({
@@ -31,7 +31,11 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
     },
     onRcptTo({ address }, _session, done) {
       const wait = slow.get(address.split('@')[1] ?? '')
-      const callback: typeof done = wait === undefined ? done : (error) => setTimeout(() => done(error), wait)
+      const callback: typeof done = (error) => {
+        if (wait === undefined) done(error)
+        else if (typeof wait === 'number') setTimeout(() => done(error), wait)
+        else void wait.then(() => done(error))
+      }
       const refusal = refusals.get(address)
       if (!refusal || refusal.times === 0) return callback()
       refusal.times -= 1

@@ -40,14 +40,18 @@ beforeEach(async () => {
   }
 })
 
-/** A mail host that takes ten letters, and hangs: three after their dot, all others before theirs. */
-function hangingHost() {
+/**
+ * A mail host that takes ten letters, and hangs: three after their dot, all others before theirs. `onAll`: all have been
+ * given to it.
+ */
+function hangingHost(letters: number, onAll: () => void) {
   const taken: string[] = []
-  let letters = 0
+  let given = 0
   return {
     taken,
     transport: scriptedTransport((letter) => {
-      const nth = letters++
+      const nth = given++
+      if (given === letters) onAll()
       if (nth < 13) expect(letter.beforeDot?.()).toBe(true)
       if (nth >= 10) return new Promise(() => {})
       taken.push(letter.envelope.to)
@@ -63,8 +67,19 @@ async function givenKilledWorker(): Promise<{ mailingId: MailingId; taken: reado
   const { mailingId } = await givenMailing(database.pool, newsroom)
   // The walk round the readers begins anywhere; here at the first, so that there is one chunk.
   await database.pool.query(`update mailings set cut_from = 0, cut_after = 0`)
-  const host = hangingHost()
-  const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals })
+  // From the moment its last letter has left it hears from the database no more.
+  let isKilled = false
+  const pool = new Proxy(database.pool, {
+    get: (target, name) => {
+      const found = Reflect.get(target, name)
+      if (typeof found !== 'function') return found
+      return (...args: unknown[]) => (isKilled ? new Promise(() => {}) : found.apply(target, args))
+    },
+  })
+  const host = hangingHost(30, () => {
+    isKilled = true
+  })
+  const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals, pool })
   await cutAudience(dying.fanOut, mailingId)
   void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, mailingId, 0)
   await expect.poll(() => journalText().match(/^\+/gm)?.length).toBe(10)

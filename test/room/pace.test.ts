@@ -2,12 +2,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { writePace } from '../../shared/delivery/pace.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { reconcile } from '../../workers/scheduler/reconcile.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
+import { signal } from '../rig/hand-over.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
 
 let database: TestDatabase
 let inbox: RecordingInbox
@@ -106,6 +111,45 @@ describe('a receiving domain', () => {
     await expect.poll(paces, { timeout: 20_000 }).toEqual([{ domain: 'slow.example', reason: 'slow' }])
     inbox.slow.clear()
     await sending
+  })
+
+  test('that does not answer holds up nobody else, and has each of its letters once when it does', async () => {
+    const { given: itAnswers, give: answer } = signal()
+    inbox.slow.set('silent.example', itAnswers)
+    // Its readers come first, and are more than there are connections.
+    await givenReaders(database.pool, newsroom, readersAt('silent.example', 30))
+    await givenReaders(database.pool, newsroom, readersAt('fine.example', 200))
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const sendAll = async () => {
+      for (let next = engine.woken.shift(); next; next = engine.woken.shift())
+        if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, mailingId, next.payload.chunk)
+    }
+    await until('the others have their letters', async () => {
+      await sendAll()
+      await reconcile({ pool: database.pool, wake: engine.mailer.wake, now: () => new Date() })
+      return arrivedAt('fine.example') === 200
+    })
+    expect(arrivedAt('silent.example')).toBe(0)
+    await engine.mailer.watch.tell()
+    const { rows } = await database.pool.query('select domain, reason from paces')
+    expect(rows).toEqual([{ domain: 'silent.example', reason: 'slow' }])
+
+    answer()
+    inbox.slow.clear()
+    await engine.mailer.lingering.ended()
+    await database.pool.query('delete from paces')
+    await makeDue(mailingId)
+    await engine.reconcileAndSend()
+    expect(inbox.received.map(({ to }) => to).toSorted()).toEqual(
+      [...readersAt('silent.example', 30), ...readersAt('fine.example', 200)].toSorted(),
+    )
+    const { rows: told } = await database.pool.query(
+      `select c.sent, c.deferred, c.doubted, m.state
+         from (select sum(sent)::int as sent, sum(deferred)::int as deferred, sum(doubted)::int as doubted from chunks) c,
+              mailings m`,
+    )
+    expect(told).toEqual([{ sent: 230, deferred: expect.any(Number), doubted: 0, state: 'done' }])
   })
 })
 

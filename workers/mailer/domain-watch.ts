@@ -1,41 +1,101 @@
 import { dropPace, listPacedDomains, lockPaces, writePace } from '../../shared/delivery/pace.sql.ts'
-import { adaptPace, domainOf, type Sighting } from '../../shared/delivery/pace.ts'
+import { adaptPace, domainOf, leastSeen, type Sighting, slowMs } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 
-/** What a hand-over told of its domain. */
-export type Seen = { readonly address: string; readonly ms: number; readonly blocked: string | null }
+/**
+ * A receiving domain as this process sees it. It *stands* while letters to it wait for the mail host and those to others
+ * come and go, or nothing goes at all: then no further letter to it is begun, and the connections it waits on are not
+ * counted.
+ */
+export type Domain = {
+  /** `now`: by `performance.now()`. */
+  begin(now: number): void
+  /** `told`: what a letter that was accepted or refused tells of its domain. */
+  end(now: number, told: { readonly ms: number; readonly blocked: string | null } | null): void
+  readonly stands: () => boolean
+}
 
 /** Watches how receiving domains answer, and keeps their paces: once a second, not once a letter. */
-export type DomainWatch = { see(seen: Seen): void; tell(): Promise<void>; close(): Promise<void> }
+export type DomainWatch = { of(address: string): Domain; tell(): Promise<void>; close(): Promise<void> }
 
 type Tally = { accepted: number; ms: number; blocked: number; reply: string }
+type Watched = Domain & {
+  readonly tally: Tally
+  readonly isInHand: () => boolean
+  /** For how long its letters have waited, in milliseconds; 0: it does not stand. */
+  readonly standingFor: (now: number) => number
+}
 
 const tellEvery = 1_000
+/** Of letters to other domains so many must have ended, for each connection, since one to this domain began. */
+const othersPerConnection = 5
 
-export function openDomainWatch(deps: { pool: Pool; log: Log; now: () => Date }): DomainWatch {
-  let tallies = new Map<string, Tally>()
+type Deps = { readonly pool: Pool; readonly log: Log; readonly now: () => Date; readonly connections: number }
 
-  function see({ address, ms, blocked }: Seen): void {
-    const domain = domainOf(address)
-    let tally = tallies.get(domain)
-    if (!tally) {
-      tally = { accepted: 0, ms: 0, blocked: 0, reply: '' }
-      tallies.set(ownCopy(domain), tally)
+export function openDomainWatch(deps: Deps): DomainWatch {
+  const domains = new Map<string, Watched>()
+  const enough = othersPerConnection * deps.connections
+  let ended = 0
+  let lastEnd = performance.now()
+
+  function of(address: string): Domain {
+    const name = domainOf(address)
+    let domain = domains.get(name)
+    if (!domain) {
+      domain = watchOne()
+      domains.set(ownCopy(name), domain)
     }
-    if (blocked === null) {
-      tally.accepted += 1
-      tally.ms += ms
-    } else {
-      tally.blocked += 1
-      tally.reply = blocked
+    return domain
+  }
+
+  function watchOne(): Watched {
+    const tally: Tally = { accepted: 0, ms: 0, blocked: 0, reply: '' }
+    let inHand = 0
+    let since = 0
+    let endedThen = 0
+
+    function waitFrom(now: number): void {
+      since = now
+      endedThen = ended
+    }
+
+    function standingFor(now: number): number {
+      if (inHand === 0 || now - since <= slowMs) return 0
+      return ended - endedThen >= enough || now - lastEnd > slowMs ? now - since : 0
+    }
+
+    return {
+      tally,
+      begin(now) {
+        if (inHand === 0) waitFrom(now)
+        inHand += 1
+      },
+      end(now, told) {
+        inHand -= 1
+        ended += 1
+        lastEnd = now
+        waitFrom(now)
+        if (told === null) return
+        if (told.blocked === null) {
+          tally.accepted += 1
+          tally.ms += told.ms
+        } else {
+          tally.blocked += 1
+          tally.reply = told.blocked
+        }
+      },
+      // The hour is asked only where it could matter.
+      stands: () => inHand > 0 && standingFor(performance.now()) > 0,
+      standingFor,
+      isInHand: () => inHand > 0,
     }
   }
 
   async function tell(): Promise<void> {
-    const sightings = sightingsOf(tallies)
-    tallies = fade(tallies)
+    const sightings = sightingsOf(domains)
+    fade(domains)
     const paced = new Set(await listPacedDomains(deps.pool))
     // A domain that runs free and behaves, as nearly all do, costs nothing here.
     const worthTelling = [...sightings].filter(
@@ -76,7 +136,7 @@ export function openDomainWatch(deps: { pool: Pool; log: Log; now: () => Date })
   }, tellEvery)
   timer.unref()
   return {
-    see,
+    of,
     tell: tellInTurn,
     close: async () => {
       clearInterval(timer)
@@ -89,27 +149,32 @@ export function openDomainWatch(deps: { pool: Pool; log: Log; now: () => Date })
 const ownCopy = (domain: string) => Buffer.from(domain).toString()
 
 /** A domain is compared over some seconds: of a slow one few letters are seen in each. */
-function fade(tallies: ReadonlyMap<string, Tally>): Map<string, Tally> {
-  const faded = new Map<string, Tally>()
-  for (const [domain, { accepted, ms }] of tallies)
-    if (accepted >= 1) faded.set(domain, { accepted: accepted / 2, ms: ms / 2, blocked: 0, reply: '' })
-  return faded
+function fade(domains: Map<string, Watched>): void {
+  for (const [name, { tally, isInHand }] of domains) {
+    const { accepted, ms } = tally
+    if (accepted < 1 && !isInHand()) domains.delete(name)
+    else Object.assign(tally, { accepted: accepted / 2, ms: ms / 2, blocked: 0, reply: '' })
+  }
 }
 
-function sightingsOf(tallies: ReadonlyMap<string, Tally>): Map<string, Sighting> {
+function sightingsOf(domains: ReadonlyMap<string, Watched>): Map<string, Sighting> {
+  const now = performance.now()
   let letters = 0
   let ms = 0
-  for (const tally of tallies.values()) {
+  for (const { tally } of domains.values()) {
     letters += tally.accepted
     ms += tally.ms
   }
   const sightings = new Map<string, Sighting>()
-  for (const [domain, { accepted, ms: own, blocked, reply }] of tallies) {
+  for (const [name, { tally, standingFor }] of domains) {
+    const { accepted, ms: own, blocked, reply } = tally
     const others = letters - accepted
-    sightings.set(domain, {
-      accepted,
+    const soFar = standingFor(now)
+    sightings.set(name, {
+      // What has not come to its end yet tells as much as what has: a host that never answers would not be seen else.
+      accepted: soFar > 0 ? Math.max(accepted, leastSeen) : accepted,
       blocked,
-      meanMs: accepted > 0 ? own / accepted : 0,
+      meanMs: Math.max(soFar, accepted > 0 ? own / accepted : 0),
       // Where there is no other to compare with, nothing is slow.
       othersMs: others > 0 ? (ms - own) / others : Number.POSITIVE_INFINITY,
       reply,

@@ -3,10 +3,10 @@ import type { Log } from '../../shared/log/log.ts'
 import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import type { Outcome } from '../../shared/transport/transport.ts'
 import { type ComposeDeps, composeFor } from './compose.ts'
-import type { DomainWatch } from './domain-watch.ts'
+import type { Domain, DomainWatch } from './domain-watch.ts'
 import type { HandOverJournal } from './hand-over-journal.ts'
 import type { HeldLease } from './held-leases.ts'
-import { judgeOutcome, judgePoison, type Verdict } from './judge-outcome.ts'
+import { judgeOutcome, judgePoison, judgeStood, type Verdict } from './judge-outcome.ts'
 import type { LettersInHand } from './letters-in-hand.ts'
 import type { LettersOf } from './prepared-letters.ts'
 import { type RecordDeps, recordOutcomes } from './record-outcomes.ts'
@@ -33,15 +33,23 @@ export type Turn = { readonly chunk: HeldChunk; readonly lease: HeldLease; reado
 export type HandedOver = {
   readonly accepted: number
   readonly putBack: number
+  /** Letters not begun because their domain stands. */
+  readonly stood: number
   /**
    * How long the mail host took. Were our own bookkeeping counted in, a busy database would shrink the windows, and small
    * windows make it busier still.
    */
   readonly ms: number
+  /** Resolves when the last letters are recorded, where some keep the mail host longer than the others; null: none does. */
+  readonly rest: Promise<void> | null
 }
 
 /** Outcomes recorded at once: so many that the statement's cost is shared. */
 const recordAtOnce = 500
+/** Once all have begun and none has ended for so many milliseconds, those still under way are not waited for. */
+const quietFor = 50
+/** Seconds after which a letter comes again that was not begun because its domain stands. */
+const restOfStanding = 1
 
 /** Gives a window of letters to the mail host, those that begin before `beginBefore`, and records what becomes of each. */
 export async function handOver(
@@ -56,6 +64,10 @@ export async function handOver(
   const started = performance.now()
   const compose = composeFor(deps, letters, chunk.mailingId)
   const begunAt = new Float64Array(window.length)
+  /** The domain of each letter under way. */
+  const domains: (Domain | undefined)[] = new Array(window.length)
+  /** Places whose domains stood when their turn came. */
+  const stood = new Set<number>()
   const poison = new Map<number, unknown>()
   /** Places whose readers have left: whether their letters were given back, or are on the wire. */
   const askedFor = new Map<number, 'given-back' | 'begun'>()
@@ -63,28 +75,58 @@ export async function handOver(
   let batch: Recorded[] = []
   let accepted = 0
   let putBack = 0
+  let notBegun = window.length
+  let isResting = false
+  let quiet: NodeJS.Timeout | null = null
+  let tellQuiet = () => {}
+  const untilQuiet = new Promise<false>((resolve) => {
+    tellQuiet = () => resolve(false)
+  })
 
   const mayStart = () => performance.now() < beginBefore && !deps.stopping() && circuit.rest() === 0
 
   function open(place: number): Composed | null {
     if (!mayStart() || askedFor.has(place)) return null
     const claimed = window[place]!
-    begunAt[place] = performance.now()
+    const domain = domains[place] ?? watch.of(claimed.address)
+    if (domains[place] === undefined) {
+      if (domain.stands()) {
+        stood.add(place)
+        return null
+      }
+      begin(place, domain)
+    }
     try {
       const { envelope, parts, prepared, reader } = compose(claimed)
       // A process that was frozen may find its chunk in other hands by now, and this letter sent by them.
-      return { envelope, parts, prepared, reader, beforeDot: () => lease.runs() && journal.dot(claimed) }
+      const beforeDot = () => lease.runs() && journal.dot(claimed)
+      return { envelope, parts, prepared, reader, beforeDot, stands: domain.stands }
     } catch (err) {
       poison.set(place, err)
       return null
     }
   }
 
+  function begin(place: number, domain: Domain): void {
+    const now = performance.now()
+    begunAt[place] = now
+    domains[place] = domain
+    domain.begin(now)
+    countBegun()
+  }
+
+  function countBegun(): void {
+    notBegun -= 1
+    if (notBegun === 0) quiet = setTimeout(tellQuiet, quietFor)
+  }
+
   function settle(place: number, outcome: Outcome): void {
+    if (begunAt[place] === 0) countBegun()
+    quiet?.refresh()
     const asked = askedFor.size > 0 ? askedFor.get(place) : undefined
     if (asked !== 'given-back') keep(place, outcome)
     // Somebody waits for this one.
-    if (asked === 'begun') record()
+    if (asked === 'begun' || isResting) record()
     else if (batch.length >= recordAtOnce) record()
   }
 
@@ -94,8 +136,12 @@ export async function handOver(
     const { relay, blocked, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
-    if (outcome.kind === 'accepted' || outcome.kind === 'refused')
-      watch.see({ address: claimed.address, ms: performance.now() - begunAt[place]!, blocked: blocked ?? null })
+    const domain = domains[place]
+    if (domain !== undefined) {
+      const now = performance.now()
+      const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
+      domain.end(now, isAnswered ? { ms: now - begunAt[place]!, blocked: blocked ?? null } : null)
+    }
     if (relay !== undefined) circuit.tellTrouble(relay)
     if (!begun) putBack += 1
     if (state === 'sent') {
@@ -122,6 +168,7 @@ export async function handOver(
 
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
   function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome): Verdict {
+    if (stood.has(place)) return judgeStood(restOfStanding)
     if (!poison.has(place))
       return judgeOutcome(outcome, { attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() })
     const err = poison.get(place)
@@ -136,10 +183,20 @@ export async function handOver(
   }
 
   const letGo = deps.inHand.take(giveBack)
-  await transport.sendRow({ length: window.length, mayStart, open, settle })
-  letGo()
+  const whole = transport.sendRow({ length: window.length, until: beginBefore, mayStart, open, settle })
+  const isWhole = await Promise.race([whole.then(() => true), untilQuiet])
+  clearTimeout(quiet ?? undefined)
+  quiet = null
   const ms = performance.now() - started
+  isResting = true
   record()
   await Promise.all(recording)
-  return { accepted, putBack, ms }
+  const end = async () => {
+    await whole
+    letGo()
+    await Promise.all(recording)
+  }
+  if (!isWhole) return { accepted, putBack, stood: stood.size, ms, rest: end() }
+  await end()
+  return { accepted, putBack, stood: stood.size, ms, rest: null }
 }

@@ -86,6 +86,15 @@ export const judgePoison = (error: unknown): Verdict => ({
   begun: true,
 })
 
+/** What becomes of a letter that was not begun because its domain keeps others waiting: nobody's attempt, only time. */
+export const judgeStood = (wait: number): Verdict => ({
+  state: 'deferred',
+  wait,
+  reply: null,
+  trouble: null,
+  begun: false,
+})
+
 const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth'])
 
 const spared = (relay: string): Verdict => ({

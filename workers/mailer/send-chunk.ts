@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
@@ -9,6 +10,7 @@ import type { Wake } from '../../shared/queues/wake.ts'
 import { type HandOverDeps, handOver, type Turn } from './hand-over.ts'
 import type { HandOverJournals } from './hand-over-journal.ts'
 import type { HeldLeases } from './held-leases.ts'
+import type { Lingering } from './lingering.ts'
 import type { PreparedLetters } from './prepared-letters.ts'
 import { type RecordDeps, settleAbandoned } from './record-outcomes.ts'
 import type { WindowSize } from './window-size.ts'
@@ -21,6 +23,7 @@ export type MailerDeps = HandOverDeps &
     readonly leases: HeldLeases
     readonly journals: HandOverJournals
     readonly windowSize: WindowSize
+    readonly lingering: Lingering
   }
 
 /**
@@ -33,12 +36,31 @@ export async function sendChunk(deps: MailerDeps, mailingId: MailingId, n: numbe
   const taken = await leaseChunk(deps.pool, { mailingId, n })
   if (taken === null) return
   const { chunk } = taken
-  const lease = deps.leases.hold(chunk, askedAt)
-  const journal = deps.journals.open(chunk)
+  const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk) }
+  const slow: Promise<void>[] = []
+  const windows = sendWindows(deps, turn, taken.fresh, slow)
+  const ended = endTurn(deps, turn, windows, slow)
+  // Whoever waits for it below hears of its fault.
+  ended.catch(() => undefined)
+  await windows.catch(() => undefined)
+  if (slow.length === 0) await ended
+  else deps.lingering.add(ended)
+}
+
+/** Gives the chunk back once its windows are through and the last letter under way has come to an end. */
+async function endTurn(
+  deps: MailerDeps,
+  { chunk, lease, journal }: Turn,
+  windows: Promise<number>,
+  slow: readonly Promise<void>[],
+): Promise<void> {
   try {
-    await letGoOf(deps, chunk, await sendWindows(deps, { chunk, lease, journal }, taken.fresh))
+    const rest = await windows
+    await Promise.all(slow)
+    await letGoOf(deps, chunk, rest)
     journal.close()
   } catch (error) {
+    await Promise.all(slow)
     // A claim whose answer was lost is a claim all the same; the journal tells that its letters never began.
     journal.leave()
     // The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease.
@@ -65,9 +87,14 @@ async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promis
  * mailing accepted meanwhile waits a second and not for the end of somebody else's five hundred letters.
  */
 const longestTurn = 1_000
+/** Milliseconds. */
+const restOfAll = 500
 
-/** Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. */
-async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean): Promise<number> {
+/**
+ * Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. `slow`: where it puts what
+ * must come to its end before the chunk is given back.
+ */
+async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: Promise<void>[]): Promise<number> {
   const { chunk } = turn
   if (deps.circuit.rest() > 0) return deps.circuit.rest()
   const letters = await deps.letters.of(chunk.mailingId)
@@ -79,11 +106,14 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean): Promis
     const claimedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window })
     if (window.length === 0) return 0
-    const { accepted, putBack, ms } = await handOver(deps, turn, letters, window, claimedAt + claimValidity)
-    deps.windowSize.tell(accepted, ms)
+    const handed = await handOver(deps, turn, letters, window, claimedAt + claimValidity)
+    if (handed.rest !== null) slow.push(handed.rest)
+    deps.windowSize.tell(handed.accepted, handed.ms)
+    // Nothing goes at all: taking up chunk after chunk would only put off one after another.
+    if (handed.accepted === 0 && handed.stood > 0) await setTimeout(restOfAll)
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
-    if (window.length < most && putBack === 0) return 0
+    if (window.length < most && handed.putBack === 0) return 0
     if (deps.stopping() || performance.now() - began > longestTurn) return 0
   }
 }

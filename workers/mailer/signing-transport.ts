@@ -42,7 +42,7 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
   }
 
   /** `open`: makes the letter when its turn has come, if it may start then. */
-  async function sendInTurn(open: () => Composed | null, mayStart: () => boolean): Promise<Outcome> {
+  async function sendInTurn(open: () => Composed | null, mayStart: () => boolean, until?: number): Promise<Outcome> {
     await turns.take()
     try {
       const letter = open()
@@ -50,7 +50,7 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
       const { prepared, reader, parts } = letter
       checkSender(planOf(prepared))
       const signature = await signLetter(identity, prepared, reader, deps.now())
-      return await deps.transport.send({ ...letter, parts: [signature, ...parts], mayStart })
+      return await deps.transport.send({ ...letter, parts: [signature, ...parts], mayStart, until })
     } catch (err) {
       // Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away.
       deps.log.error({ err }, 'a letter could not be signed')
@@ -62,8 +62,8 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
 
   return {
     send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart),
-    async sendRow({ length, open, mayStart, settle }) {
-      const sendPlace = async (place: number) => settle(place, await sendInTurn(() => open(place), mayStart))
+    async sendRow({ length, open, mayStart, settle, until }) {
+      const sendPlace = async (place: number) => settle(place, await sendInTurn(() => open(place), mayStart, until))
       await Promise.all(Array.from({ length }, (_, place) => sendPlace(place)))
     },
     close: deps.transport.close,
