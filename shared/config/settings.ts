@@ -150,7 +150,7 @@ export const settingTable = {
     most: 200,
     default: '20',
     reason:
-      'Connections each workers process keeps to the mail host. Twenty keep one on the same machine busy; more pay over a network.',
+      'Connections each workers process keeps to the mail host. Twenty keep one on the same machine busy; more pay over a network. In place of those that a slow receiving domain keeps waiting as many again may be opened.',
   },
   CHUNK_SIZE: {
     kind: 'count',

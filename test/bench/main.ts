@@ -5,6 +5,7 @@ import { loadCrowd } from '../rig/crowd.ts'
 import { startInstallation } from '../rig/installation.ts'
 import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
 import { startSmtpSink } from '../rig/programs.ts'
+import { sendBesideSlow } from './beside-slow.ts'
 import { knockAtDoors } from './doors.ts'
 import { fillNewsroom, readPages, warmPages } from './pages.ts'
 import { peerLetterOf, rateOfNodemailer, rateOfSource } from './peers.ts'
@@ -26,6 +27,7 @@ const program = new Command('bench')
   .option('--doors', 'knock at the doors meanwhile: sign-ups, one-click opt-outs, releases')
   .option('--pages', 'meanwhile read pages and feeds, 200 a second')
   .option('--small', 'meanwhile publish to the 200 readers of another newsroom')
+  .option('--slow', 'then two mailings into a host of its own, for which one of fifty domains is slow the second time')
   .option('--signed', 'with DKIM signatures, beside what OpenSSL can sign')
   .option('--json', 'one line of JSON')
   .parse()
@@ -37,6 +39,7 @@ const options = program.opts<{
   doors?: true
   pages?: true
   small?: true
+  slow?: true
   signed?: true
   json?: true
 }>()
@@ -123,6 +126,7 @@ async function measure() {
         }),
     ),
   )
+  const slow = options.slow ? await sendBesideSlow(installation, options.recipients, options.size) : undefined
   api.kill('SIGTERM')
 
   say('Measuring smtp-source and nodemailer into the same sinks …')
@@ -154,6 +158,7 @@ async function measure() {
     ...doors,
     ...pages,
     ...small,
+    ...slow,
     ...(signing && {
       signsPerSecondPossible: Math.round(signing.possible),
       ratioToSigning: round(rate / signing.possible, 3),

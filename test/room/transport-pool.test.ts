@@ -262,6 +262,69 @@ test('the waits for a host that is away double to a limit, and failures at one t
   expect(outage.fail(failure, 20_000, 20_000)).toBe(500)
 })
 
+test('what has not begun in time is told so, though every connection waits for the host', async ({
+  host,
+  transport,
+}) => {
+  const answer = signal()
+  const { url, heard } = await host(async (wire) => {
+    await welcome(wire, 'PIPELINING')
+    await wire.hear()
+    await answer.given
+    wire.say('250 ok', '250 ok', '354 go on')
+    await wire.hear()
+    await wire.hear()
+    await wire.hearLetter()
+    wire.say('250 ok')
+    await takeLetters(wire)
+  })
+  const { sendRow } = transport(url, { connections: 2 })
+  const told: string[] = []
+  const row = sendRow({
+    length: 5,
+    until: performance.now() + 100,
+    open: (place) => letterTo(`reader${place}@mail.example`),
+    settle: (place, { kind }) => void told.push(`${place} ${kind}`),
+  })
+  await eventually(() => told.length === 3)
+  expect(told).toEqual(['2 not-started', '3 not-started', '4 not-started'])
+  answer.give()
+  await row
+  expect(told.slice(3).toSorted()).toEqual(['0 accepted', '1 accepted'])
+  expect(heard.flat().filter((line) => line.startsWith('RCPT'))).toHaveLength(2)
+})
+
+test('in place of a connection that a slow domain keeps waiting another is opened, and one too many leaves', async ({
+  host,
+  transport,
+}) => {
+  const answer = signal()
+  let isSlow = true
+  const { url, heard } = await host(async (wire) => {
+    await welcome(wire)
+    for (;;) {
+      const line = await wire.hear()
+      if (line === 'QUIT') return wire.end()
+      if (line.includes('@slow.example')) await answer.given
+      wire.say(line === 'DATA' ? '354 go on' : '250 ok')
+      if (line !== 'DATA') continue
+      await wire.hearLetter()
+      wire.say('250 ok')
+    }
+  })
+  const { send } = transport(url, { connections: 2 })
+  const slow = [1, 2].map((n) => send(letterTo(`r${n}@slow.example`, { stands: () => isSlow })))
+  await eventually(() => heard.flat().filter((line) => line.includes('@slow.example')).length === 2)
+  expect(kinds(await Promise.all(readers(20).map(send)))).toEqual(Array(20).fill('accepted'))
+  expect(heard.length).toBeGreaterThan(2)
+  expect(heard.length).toBeLessThanOrEqual(4)
+  isSlow = false
+  answer.give()
+  expect(kinds(await Promise.all(slow))).toEqual(['accepted', 'accepted'])
+  expect(kinds(await Promise.all(readers(20).map(send)))).toEqual(Array(20).fill('accepted'))
+  await eventually(() => heard.filter((lines) => lines.at(-1) === 'QUIT').length === heard.length - 2)
+})
+
 test('nothing a host says about a reader, nor the reader, reaches the log', async ({ host, transport }) => {
   const lines: string[] = []
   const note = (...words: unknown[]) => lines.push(JSON.stringify(words))
