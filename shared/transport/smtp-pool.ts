@@ -10,7 +10,9 @@ import type { Letter, LetterRow, Outcome, Outgoing, Transport } from './transpor
 // A host that takes connections and drops each under its first letter is away, too. One or two in a row may be chance.
 const mostBarren = 3
 
-const slowestSweep = 250
+const slowestSweep = 100
+/** For how long a count of standing connections is good enough, in milliseconds. */
+const standingAge = 50
 
 /**
  * Opens connections as letters come, keeps them, and lets each fetch its next letter when it is free. When no
@@ -25,6 +27,8 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   const idle: SmtpConnection[] = []
   const outage = openOutage(limits)
   let barren = 0
+  let counted = 0
+  let countedAt = 0
   let isClosing = false
   let sweeper: NodeJS.Timeout | null = null
   let whenClosed: { promise: Promise<void>; resolve: () => void } | null = null
@@ -58,8 +62,9 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     if (failure) for (let place = 0; place < row.length; place += 1) row.settle(place, failure)
     else {
       waiting.push(row)
-      dropInTime(row)
       dispatch()
+      // Nearly always the whole of a single letter is taken at once, and a timer for each would cost more than that.
+      if (waiting.length > 0) dropInTime(row)
     }
   }
 
@@ -93,11 +98,18 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     return opening.size === 0 && outage.current(performance.now()) === null
   }
 
-  /** Connections that a slow receiving domain keeps waiting; in place of each another may be opened. */
+  /**
+   * Connections that a slow receiving domain keeps waiting; in place of each another may be opened. Looked at now and then:
+   * it would be asked with every single letter.
+   */
   function standing(): number {
-    let count = 0
-    for (const connection of open) if (connection.stands) count += 1
-    return count
+    const now = performance.now()
+    if (now - countedAt > standingAge) {
+      countedAt = now
+      counted = 0
+      for (const connection of open) if (connection.stands) counted += 1
+    }
+    return counted
   }
 
   function isSurplus(): boolean {
