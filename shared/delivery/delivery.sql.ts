@@ -111,7 +111,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
      ), buckets as (
-       select domain, rate, held_until,
+       select domain, rate, held_until, turn_at,
               case when held_until > now() then 0
                    else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
          from paces order by domain for update
@@ -138,7 +138,9 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
      ), paced as (
        select r.subscription_id, r.was, r.language, r.address, r.domain,
               case when r.verdict = 'claimed' and r.place > p.room then 'deferred' else r.verdict end as state,
-              greatest(p.held_until, now()) + (r.place - p.room) / p.rate * interval '1 second' as turn
+              -- After all that have a turn already; but not so late that a domain which recovers is not noticed.
+              least(greatest(p.turn_at, p.held_until, now()) + (r.place - p.room) / p.rate * interval '1 second',
+                    greatest(p.held_until, now()) + (1 + random() / 2) * interval '30 seconds') as turn
          from ranked r left join buckets p on p.domain = r.domain
      ), moved as (
        update deliveries d
@@ -148,12 +150,16 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                            when o.state = 'deferred' then o.turn end
          from paced o
         where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
-       returning d.subscription_id, d.state, d.attempt, o.was, o.address, o.language, o.domain
+       returning d.subscription_id, d.state, d.attempt, d.until, o.was, o.address, o.language, o.domain
      ), drained as (
        update paces p
-          set tokens = greatest(0, b.room - t.taken), filled_at = now()
+          set tokens = case when t.taken > 0 then greatest(0, b.room - t.taken) else p.tokens end,
+              filled_at = case when t.taken > 0 then now() else p.filled_at end,
+              turn_at = greatest(p.turn_at, t.last_turn)
          from buckets b
-         join (select domain, count(*) as taken from moved where state = 'claimed' group by domain) t on t.domain = b.domain
+         join (select domain, count(*) filter (where state = 'claimed') as taken,
+                      max(until) filter (where state = 'deferred') as last_turn
+                 from moved group by domain) t on t.domain = b.domain
         where p.domain = b.domain
      ), tally as (
        select count(*) filter (where state = 'deferred')::int - count(*) filter (where was = 'deferred')::int as deferred,
