@@ -96,7 +96,7 @@ async function start(): Promise<() => Promise<void>> {
     return openSigningTransport({ transport, log, now }, dkim.identity, underWay(connections))
   }
   const bulk = openTransport(settings.SMTP_CONNECTIONS)
-  const prompt = openTransport(2)
+  const prompt = openTransport(4)
   const leases = openHeldLeases(pool, log)
   const inHand = openLettersInHand()
   const listener = openListener({
@@ -149,7 +149,8 @@ async function start(): Promise<() => Promise<void>> {
       settings.MAILER_CHUNKS,
       log,
     ),
-    openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 4, log),
+    // More than there are connections: those that wait for a slow domain are not to keep the others from their turn.
+    openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 16, log),
   ]
   const forget = openForgetting({
     ...shared,

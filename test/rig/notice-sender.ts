@@ -21,6 +21,8 @@ export type NoticeSender = {
   standing(): RelayStanding
   /** Answers what was asked for by address, sends every notice that is due, and returns what arrived. */
   work(now?: Date): Promise<Mailed[]>
+  /** Sends every notice that is due, all at once. */
+  workAtOnce(): Promise<void>
   close(): Promise<void>
 }
 
@@ -56,6 +58,10 @@ export async function openNoticeSender(pool: Pool, publicUrl = 'https://press.ex
       return Promise.all(
         inbox.received.slice(before).map(async ({ to, raw }) => ({ to, email: await PostalMime.parse(raw) })),
       )
+    },
+    workAtOnce: async () => {
+      const { rows } = await pool.query<{ id: NoticeId }>(`select id from notices where state = 'due'`)
+      await Promise.all(rows.map(({ id }) => sendNotice(deps, id)))
     },
     close: async () => {
       await transport.close()

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase } from '../rig/database.ts'
+import { signal } from '../rig/hand-over.ts'
 import { openNoticeSender } from '../rig/notice-sender.ts'
 import { follow, readerHouse } from '../rig/reader-house.ts'
+import { until } from '../rig/until.ts'
 
 test('a mail host that cannot be used shows at the desk though no mailing is under way, until a notice gets through', async () => {
   const database = await openTestDatabase()
@@ -22,6 +24,32 @@ test('a mail host that cannot be used shows at the desk though no mailing is und
   await database.pool.query(`update notices set state = 'due'`)
   expect((await sender.work()).map(({ to }) => to)).toEqual(['kari@example.org'])
   expect(sender.standing()).toEqual({ accepted: 1, trouble: null })
+  await sender.close()
+  await house.app.close()
+  await database.close()
+})
+
+test('a receiving domain that does not answer keeps no reader of another one from her confirmation', async () => {
+  const database = await openTestDatabase()
+  const house = await readerHouse(database.pool)
+  const sender = await openNoticeSender(database.pool)
+  const newsroom = await givenNewsroom(database.pool)
+  const { given: itAnswers, give: answer } = signal()
+  sender.inbox.slow.set('silent.example', itAnswers)
+  // As many as there are connections.
+  for (const name of ['per', 'ola']) await follow(house, newsroom, `${name}@silent.example`)
+  const silent = sender.workAtOnce()
+  await until('both are under way', async () => {
+    const { rowCount } = await database.pool.query(`select from notices where state = 'claimed'`)
+    return rowCount === 2
+  })
+  await follow(house, newsroom, 'kari@example.org')
+  await sender.workAtOnce()
+  const arrived = () => sender.inbox.received.map(({ to }) => to).toSorted()
+  expect(arrived()).toEqual(['kari@example.org'])
+  answer()
+  await silent
+  expect(arrived()).toEqual(['kari@example.org', 'ola@silent.example', 'per@silent.example'])
   await sender.close()
   await house.app.close()
   await database.close()

@@ -33,6 +33,8 @@ export type NoticeDeps = {
 
 /** A notice is awaited by somebody at a screen: it is tried again soon, whatever the curve of bulk mail says. */
 const relayRest = 5
+/** Milliseconds after which a letter that still waits for the mail host has another connection opened in its place. */
+const longestAlone = 1_000
 
 /** Sends one transactional letter, if it is due and still of use. */
 export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> {
@@ -48,10 +50,16 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     date: mailDate(deps.now()),
     token: tokenFor(deps, notice),
   }
+  let begunAt = Number.POSITIVE_INFINITY
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
     parts: fillLetter(prepared, reader),
-    mayStart: () => !deps.stopping(),
+    mayStart: () => {
+      begunAt = performance.now()
+      return !deps.stopping()
+    },
+    // A receiving domain may keep it waiting for minutes, and who asked next, of another, is not to wait for that.
+    stands: () => performance.now() - begunAt > longestAlone,
     prepared,
     reader,
   })
