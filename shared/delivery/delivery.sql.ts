@@ -140,7 +140,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
               case when r.verdict = 'claimed' and r.place > p.room then 'deferred' else r.verdict end as state,
               -- After all that have a turn already; but not so late that a domain which recovers is not noticed.
               least(greatest(p.turn_at, p.held_until, now()) + (r.place - p.room) / p.rate * interval '1 second',
-                    greatest(p.held_until, now()) + (1 + random() / 2) * interval '30 seconds') as turn
+                    greatest(p.held_until, now()) + (1 + random()) * interval '5 seconds') as turn
          from ranked r left join buckets p on p.domain = r.domain
      ), moved as (
        update deliveries d

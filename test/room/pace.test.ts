@@ -103,8 +103,8 @@ describe('a receiving domain', () => {
   })
 
   test('that has a pace has one line for all its letters, whatever chunks they are in', async () => {
-    await givenReaders(database.pool, newsroom, readersAt('slow.example', 60))
-    const pace = { rate: 4, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
+    await givenReaders(database.pool, newsroom, readersAt('slow.example', 50))
+    const pace = { rate: 10, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
     await writePace(database.pool, 'slow.example', pace)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await engine.send(mailingId)
@@ -112,10 +112,10 @@ describe('a receiving domain', () => {
       `select until from deliveries where mailing_id = $1 and state = 'deferred' order by until`,
       [mailingId],
     )
-    // Chunks of twenty: each for itself they would be through in five seconds, all together in fifteen.
-    expect(rows.length).toBeGreaterThan(40)
+    // Chunks of twenty: each for itself would give its turns in the same second or two as the others.
+    expect(rows.length).toBeGreaterThan(25)
     const span = rows.at(-1)!.until.getTime() - rows[0]!.until.getTime()
-    expect(span).toBeGreaterThan(1_000 * (rows.length / 4) * 0.8)
+    expect(span).toBeGreaterThan(1_000 * (rows.length / 10) * 0.8)
     expect(new Set(rows.map(({ until }) => until.getTime())).size).toBeGreaterThan(rows.length * 0.9)
   })
 

@@ -5,9 +5,9 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 
 /**
- * A receiving domain as this process sees it. It *stands* while letters to it wait for the mail host and those to others
- * come and go, or nothing goes at all: then no further letter to it is begun, and the connections it waits on are not
- * counted.
+ * A receiving domain as this process sees it. It *stands* while several letters to it wait for the mail host and those to
+ * others come and go, or nothing goes at all: then no further letter to it is begun, and the connections it waits on
+ * are not counted.
  */
 export type Domain = {
   /** `now`: by `performance.now()`. */
@@ -24,13 +24,15 @@ type Tally = { accepted: number; ms: number; blocked: number; reply: string }
 type Watched = Domain & {
   readonly tally: Tally
   readonly isInHand: () => boolean
-  /** For how long its letters have waited, in milliseconds; 0: it does not stand. */
-  readonly standingFor: (now: number) => number
+  /** For how long its letters have waited while others came and went, in milliseconds; 0: they have not, or none did. */
+  readonly slowFor: (now: number) => number
 }
 
 const tellEvery = 1_000
 /** Of letters to other domains so many must have ended, for each connection, since one to this domain began. */
 const othersPerConnection = 5
+/** One letter that waits keeps one connection, and tells nothing of its domain. */
+const leastWaiting = 2
 /** Where four times as many have, half the time is enough to see it: a fast mailing loses less. */
 const soon = { ms: slowMs / 2, othersPerConnection: 4 * othersPerConnection }
 
@@ -64,11 +66,19 @@ export function openDomainWatch(deps: Deps): DomainWatch {
       endedThen = ended
     }
 
-    function standingFor(now: number): number {
-      const waits = now - since
-      const others = ended - endedThen
-      if (inHand === 0 || waits <= (others >= plenty ? soon.ms : slowMs)) return 0
-      return others >= enough || now - lastEnd > slowMs ? waits : 0
+    const isWaiting = (now: number) =>
+      inHand >= leastWaiting && now - since > (ended - endedThen >= plenty ? soon.ms : slowMs)
+
+    function slowFor(now: number): number {
+      return isWaiting(now) && ended - endedThen >= enough ? now - since : 0
+    }
+
+    // Where nothing goes at all, a process that has just gone on after standing still looks the same: it passes by itself,
+    // and no pace is made of it.
+    function stands(): boolean {
+      if (inHand < leastWaiting) return false
+      const now = performance.now()
+      return isWaiting(now) && (ended - endedThen >= enough || now - lastEnd > slowMs)
     }
 
     return {
@@ -91,9 +101,8 @@ export function openDomainWatch(deps: Deps): DomainWatch {
           tally.reply = told.blocked
         }
       },
-      // The hour is asked only where it could matter.
-      stands: () => inHand > 0 && standingFor(performance.now()) > 0,
-      standingFor,
+      stands,
+      slowFor,
       isInHand: () => inHand > 0,
     }
   }
@@ -171,10 +180,10 @@ function sightingsOf(domains: ReadonlyMap<string, Watched>): Map<string, Sightin
     ms += tally.ms
   }
   const sightings = new Map<string, Sighting>()
-  for (const [name, { tally, standingFor }] of domains) {
+  for (const [name, { tally, slowFor }] of domains) {
     const { accepted, ms: own, blocked, reply } = tally
     const others = letters - accepted
-    const soFar = standingFor(now)
+    const soFar = slowFor(now)
     sightings.set(name, {
       // What has not come to its end yet tells as much as what has: a host that never answers would not be seen else.
       accepted: soFar > 0 ? Math.max(accepted, leastSeen) : accepted,
