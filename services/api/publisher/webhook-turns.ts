@@ -11,9 +11,14 @@ const atOnce = 4
  */
 const mostOfOne = 200
 const mostOfAll = 600
+/**
+ * Milliseconds; as long as the pool waits for a connection. With PostgreSQL away each turn lasts so long, and those behind
+ * would wait for minutes to hear of it.
+ */
+const longestWait = 5_000
 
 export type WebhookTurns = {
-  /** Does it when its turn comes; `null`: too many are waiting, and nothing was done. */
+  /** Does it when its turn comes; `null`: too many are waiting, or it waited too long, and nothing was done. */
   inTurn<Answer>(slug: string, act: () => Promise<Answer>): Promise<Answer | null>
 }
 
@@ -33,9 +38,10 @@ export function openWebhookTurns(): WebhookTurns {
       if (ofThis === mostOfOne || all === mostOfAll) return null
       here.set(slug, ofThis + 1)
       all += 1
+      const askedAt = performance.now()
       await turns.take()
       try {
-        return await act()
+        return performance.now() - askedAt > longestWait ? null : await act()
       } finally {
         turns.giveBack()
         all -= 1
