@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -84,14 +84,22 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
         env: { ...env, ...more },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       })
-      const out = createWriteStream(join(folder, `${name}-${started}.log`))
+      const log = join(folder, `${name}-${started}.log`)
+      const out = createWriteStream(log)
       child.stdout!.pipe(out)
       child.stderr!.pipe(out)
       children.add(child)
-      child.once('message', () => resolve(child))
-      child.once('exit', (code, signal) => {
-        children.delete(child)
-        reject(new Error(`${name} ended with ${signal ?? code}; see ${folder}`))
+      // What an end long after the start means is for the test to say.
+      const endsEarly = (code: number | null, signal: NodeJS.Signals | null) =>
+        out.once('close', () => {
+          const words = readFileSync(log, 'utf8').slice(-2_000)
+          reject(new Error(`${name} ended with ${signal ?? code}: ${words}`))
+        })
+      child.once('exit', endsEarly)
+      child.once('exit', () => children.delete(child))
+      child.once('message', () => {
+        child.off('exit', endsEarly)
+        resolve(child)
       })
     })
 

@@ -1,10 +1,10 @@
-import { createServer } from 'node:net'
 import { expect } from 'vitest'
 import type { Log } from '../../shared/log/log.ts'
 import { smtpLimits } from '../../shared/transport/smtp-limits.ts'
 import { openOutage } from '../../shared/transport/smtp-outage.ts'
 import type { Outcome } from '../../shared/transport/transport.ts'
 import { letterTo, signal, test } from '../rig/hand-over.ts'
+import { freePort } from '../rig/programs.ts'
 import { playHost, takeLetter, takeLetters, type Wire, welcome } from '../rig/scripted-smtp.ts'
 
 const readers = (count: number) => Array.from({ length: count }, (_, at) => letterTo(`reader${at}@mail.example`))
@@ -342,11 +342,3 @@ test('nothing a host says about a reader, nor the reader, reaches the log', asyn
   expect(lines).toHaveLength(2)
   expect(lines.join()).not.toContain('kari')
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
-}

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import { expect, onTestFinished } from 'vitest'
 import type { Outcome } from '../../shared/transport/transport.ts'
 import { hasOpenssl, makeCertificate } from '../rig/certificate.ts'
 import { letterTo, test } from '../rig/hand-over.ts'
+import { freePort } from '../rig/programs.ts'
 
 const readers = (count: number) => Array.from({ length: count }, (_, at) => letterTo(`reader${at}@mail.example`))
 const kinds = (outcomes: readonly Outcome[]) => new Set(outcomes.map((outcome) => outcome.kind))
@@ -168,12 +169,4 @@ async function startServer(options: SMTPServerOptions): Promise<{ url: string; p
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.server.address() as AddressInfo
   return { url: `smtp://127.0.0.1:${port}`, port }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
