@@ -1,3 +1,0 @@
-import { describeLife } from './life.ts'
-
-describeLife('redis')

@@ -1,3 +1,0 @@
-import { describeManyWorkers } from './many-workers.ts'
-
-describeManyWorkers('redis')

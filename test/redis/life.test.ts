@@ -1,0 +1,3 @@
+import { describeLife } from '../journey/life.ts'
+
+describeLife('redis')

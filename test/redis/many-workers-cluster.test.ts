@@ -1,0 +1,3 @@
+import { describeManyWorkers } from '../journey/many-workers.ts'
+
+describeManyWorkers('cluster')
