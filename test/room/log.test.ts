@@ -74,13 +74,17 @@ describe('the log', () => {
     const full = start(openSync('/dev/full', 'w'))
     const cutOff = start('pipe')
     cutOff.stdout!.destroy()
-    for (const child of [full, cutOff]) {
+    const ends = [full, cutOff].map(async (child) => {
       let complaint = ''
       child.stderr!.on('data', (text: Buffer) => {
         complaint += text.toString()
       })
       const code = await new Promise((resolve) => child.once('close', resolve))
-      expect([code, complaint]).toEqual([7, ''])
-    }
+      return [code, complaint]
+    })
+    expect(await Promise.all(ends)).toEqual([
+      [7, ''],
+      [7, ''],
+    ])
   })
 })

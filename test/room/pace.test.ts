@@ -148,9 +148,12 @@ describe('a receiving domain', () => {
       return arrivedAt('fine.example') === 200
     })
     expect(arrivedAt('silent.example')).toBe(0)
-    await engine.mailer.watch.tell()
-    const { rows } = await database.pool.query('select domain, reason from paces')
-    expect(rows).toEqual([{ domain: 'silent.example', reason: 'slow' }])
+    const paces = async () => {
+      await engine.mailer.watch.tell()
+      return (await database.pool.query('select domain, reason from paces')).rows
+    }
+    // On a busy machine the others take long, too, until the silence has lasted.
+    await expect.poll(paces, { timeout: 20_000 }).toEqual([{ domain: 'silent.example', reason: 'slow' }])
 
     answer()
     inbox.slow.clear()
