@@ -81,7 +81,7 @@ describe('an attempt', () => {
 
   test('refused for now waits, until the window is used up', () => {
     const grey: Outcome = { kind: 'refused', phase: 'rcpt', reply: { code: 450, enhanced: '4.2.0', text: 'later' } }
-    expect(judge(grey)).toMatchObject({ state: 'deferred', wait: 300 })
+    expect(judge(grey)).toMatchObject({ state: 'deferred', wait: 330 })
     expect(judge(grey, 40)).toMatchObject({ state: 'failed', wait: null, trouble: { verdict: 'failed' } })
   })
 })
@@ -95,8 +95,8 @@ describe('the retry curve', () => {
     expect(curve.at(-2)!.since).toBeLessThan(day.window)
   })
 
-  test('spreads what was refused together, by a fifth either way', () => {
-    expect(nextWait(day, 1, 0)).toBe(240)
+  test('spreads what was refused together by a fifth, and never so that a host which greylists for 300 s refuses twice', () => {
+    expect(nextWait(day, 1, 0)).toBe(300)
     expect(nextWait(day, 1, 0.999)).toBe(360)
   })
 })
