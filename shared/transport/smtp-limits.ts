@@ -19,15 +19,21 @@ export type SmtpLimits = {
   readonly quit: number
   /** A connection without a letter for so long is given back. */
   readonly idle: number
-  /** The first wait after the host could not be reached; it doubles up to `longestWait`. */
+  /**
+   * The first wait after the host could not be reached; it doubles up to `longestWait`. That one is shorter than what
+   * lies between two tries of whoever has letters, so that each of those finds out, and none is told from memory that a
+   * host is away which is back.
+   */
   readonly firstWait: number
   readonly longestWait: number
 }
 
 // The waits for replies are those of RFC 5321 4.5.3.2. The one after the dot is long on purpose: giving up sooner
-// turns letters the host is about to accept into letters in doubt (RFC 1047).
+// turns letters the host is about to accept into letters in doubt (RFC 1047). The one for a connection is just longer than
+// Linux's third repetition of a SYN, after seven seconds: a longer one would be waiting for the next, after fifteen, when
+// the way to the host is open again.
 export const smtpLimits: SmtpLimits = {
-  connect: 30_000,
+  connect: 8_000,
   greeting: 300_000,
   opening: 300_000,
   mail: 300_000,
@@ -39,5 +45,5 @@ export const smtpLimits: SmtpLimits = {
   quit: 5_000,
   idle: 60_000,
   firstWait: 500,
-  longestWait: 60_000,
+  longestWait: 5_000,
 }

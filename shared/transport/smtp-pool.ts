@@ -189,10 +189,10 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     }
     if (end.kind === 'barren') barren += 1
     if (end.kind === 'barren' && barren < mostBarren) return
-    const waitMs = outage.fail(end.failure, connection.startedAt, performance.now())
-    if (waitMs === null) return
+    const now = performance.now()
+    if (outage.fail(end.failure, connection.startedAt, now) === null) return
     const news = open.size > 0 ? 'the mail host takes no further connection' : 'the mail host cannot be reached'
-    log.warn({ ...toLog(end.failure), waitMs: Math.round(waitMs) }, news)
+    if (outage.isWorthTelling(news, now)) log.warn(toLog(end.failure), news)
   }
 
   function becomeEmpty(): void {

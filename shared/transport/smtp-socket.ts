@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { openSharedLookup } from './smtp-lookup.ts'
 import { openOutbox } from './smtp-outbox.ts'
 import { garbage, incomplete, type ReplyReader, readReplies } from './smtp-reply.ts'
 import type { SmtpSettings } from './smtp-url.ts'
@@ -37,7 +38,13 @@ export class SmtpSocket {
     this.#settings = settings
     this.#certificates = certificates
     this.#events = events
-    const tcp = connectTcp({ host: settings.host, port: settings.port, noDelay: true, ...this.#readingPlainly() })
+    const tcp = connectTcp({
+      host: settings.host,
+      port: settings.port,
+      lookup,
+      noDelay: true,
+      ...this.#readingPlainly(),
+    })
     tcp.once('connect', () => {
       if (settings.tls === 'implicit') this.secure()
       else this.#ready()
@@ -146,6 +153,7 @@ export class SmtpSocket {
 }
 
 const readingSize = 16 * 1024
+const lookup = openSharedLookup()
 
 // A message may quote what was being sent; a code cannot.
 function nameFault(error: Error & { code?: string }): string {

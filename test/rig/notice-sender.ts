@@ -26,10 +26,19 @@ export type NoticeSender = {
   close(): Promise<void>
 }
 
-export async function openNoticeSender(pool: Pool, publicUrl = 'https://press.example'): Promise<NoticeSender> {
+/** `smtpUrl`: another mail host in place of the inbox. */
+export async function openNoticeSender(
+  pool: Pool,
+  { publicUrl = 'https://press.example', smtpUrl }: { publicUrl?: string; smtpUrl?: string } = {},
+): Promise<NoticeSender> {
   const inbox = await openRecordingInbox()
   const log = openLog('test', 'silent')
-  const transport = openSmtpTransport({ url: inbox.url, connections: 2, clientName: 'pressebud.example', log })
+  const transport = openSmtpTransport({
+    url: smtpUrl ?? inbox.url,
+    connections: 2,
+    clientName: 'pressebud.example',
+    log,
+  })
   const circuit = openRelayCircuit(log)
   const mailDomain = 'mail.example'
   const clock = { now: new Date() }

@@ -1,4 +1,5 @@
 import type { Log } from '../../shared/log/log.ts'
+import { maskAddresses } from '../../shared/subscriber/mask-address.ts'
 
 /**
  * Trouble between us and the mail host is nobody's refusal: while it lasts, chunks are put back unopened instead of
@@ -25,15 +26,29 @@ export type RelayStanding = {
   } | null
 }
 
-/** First and longest rest, in seconds: recovery is to be noticed within 15. */
+/** First and longest rest, in seconds: with the reconciler's five, the host's return is noticed within 15. */
 const shortest = 2
-const longest = 10
+const longest = 6
+/** Milliseconds between two lines on trouble that lasts, and on trouble that comes and goes. */
+const tellEvery = 600_000
+const tellAnewAfter = 60_000
 
 export function openRelayCircuit(log: Log): RelayCircuit {
   let restingUntil = 0
   let rest = 0
   let accepted = 0
   let trouble: { detail: string; since: number; tried: number } | null = null
+  let toldAt = Number.NEGATIVE_INFINITY
+  let isTold = false
+
+  function tell(detail: string, now: number): void {
+    if (now - toldAt < (isTold ? tellEvery : tellAnewAfter)) return
+    toldAt = now
+    isTold = true
+    // A host that refuses a sender likes to repeat it.
+    log.warn({ detail: maskAddresses(detail) }, 'the mail host cannot be used; letters wait')
+  }
+
   return {
     rest: () => Math.max(0, (restingUntil - performance.now()) / 1000),
     tellTrouble: (detail) => {
@@ -42,7 +57,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       if (now < restingUntil) return
       rest = Math.min(longest, rest === 0 ? shortest : rest * 2)
       restingUntil = now + rest * 1000
-      log.warn({ detail, rest }, 'the mail host cannot be used; letters wait')
+      tell(detail, now)
     },
     tellSuccess: () => {
       accepted += 1
@@ -50,7 +65,8 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       rest = 0
       restingUntil = 0
       trouble = null
-      log.info('the mail host can be used again')
+      if (isTold) log.info('the mail host can be used again')
+      isTold = false
     },
     standing: () => {
       const now = performance.now()
