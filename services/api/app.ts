@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net'
 import formbody from '@fastify/formbody'
 import multipart from '@fastify/multipart'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { nanoid } from 'nanoid'
-import { problemOf } from '../../shared/refusal/problem.ts'
+import { answerBrokenHttp } from '../../shared/refusal/broken-http.ts'
 import { Refusal } from '../../shared/refusal/refusal.ts'
 import { apiDocs } from './api-docs.ts'
 import { filesDoor } from './files-door.ts'
@@ -82,13 +81,4 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(readerDoors(deps.reader))
   if (deps.filesDir !== null) await app.register(filesDoor(deps.filesDir))
   return app
-}
-
-/** What cannot even be read as HTTP still gets a problem, written by hand because there is no reply to write on. */
-function answerBrokenHttp(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return
-  const body = JSON.stringify(problemOf('REQUEST_NOT_VALID', 'unread'))
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
 }

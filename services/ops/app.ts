@@ -1,6 +1,7 @@
 import formbody from '@fastify/formbody'
 import { type FastifyInstance, fastify } from 'fastify'
 import { nanoid } from 'nanoid'
+import { answerBrokenHttp } from '../../shared/refusal/broken-http.ts'
 import { serveAssets } from './assets/assets.ts'
 import { guardDesk } from './login/guard.ts'
 import { loginDoor } from './login/login-page.ts'
@@ -32,6 +33,7 @@ export async function buildOpsApp(deps: OpsDeps): Promise<FastifyInstance> {
     // A slow visitor may not hold a connection for ever; the desk has no long answers.
     requestTimeout: 30_000,
     frameworkErrors: answerUnreadable,
+    clientErrorHandler: answerBrokenHttp,
     routerOptions: { maxParamLength: 200 },
   })
   const login = { ...deps, sessions: openSessions(deps.now), tryPassword: await passwordTries(deps) }

@@ -8,6 +8,8 @@ export const refusals = {
   BODY_NOT_READABLE: [415, 'This door does not read that media type.'],
   BODY_NOT_VALID: [422, 'The body does not have the form this door asks for.'],
   REQUEST_NOT_VALID: [400, 'The request does not have the form this door asks for.'],
+  REQUEST_TOO_SLOW: [408, 'The request did not come whole in time.'],
+  HEADERS_TOO_LARGE: [431, 'The headers are larger than this door takes.'],
   NOT_FOUND: [404, 'There is nothing at this address.'],
   METHOD_NOT_ALLOWED: [405, 'This address does not take that method.'],
   NEWSROOM_UNKNOWN: [404, 'There is no newsroom by that name.'],

@@ -52,9 +52,7 @@ describe('the docs agree with the code on', () => {
   })
 
   test('refusals: each is given somewhere, none is kept for show', () => {
-    const code = readSources('services')
-      .map(({ text }) => text)
-      .join('\n')
+    const code = [...readSources('services'), ...readSources('shared')].map(({ text }) => text).join('\n')
     expect(Object.keys(refusals).filter((name) => !code.includes(`'${name}'`))).toEqual([])
   })
 

@@ -33,3 +33,18 @@ describe('REDIS_URL', () => {
     expect(faultOf(text)).not.toContain('hidden')
   })
 })
+
+describe('PUBLIC_URL', () => {
+  const read = (text: string) => readSettings({ PUBLIC_URL: text }, ['PUBLIC_URL']).PUBLIC_URL
+
+  test.each(['http://localhost:3000', 'http://127.0.0.1:3000', 'http://[::1]:3000', 'https://press.example'])(
+    '%s is taken',
+    (text) => expect(read(text)).toBe(text),
+  )
+
+  // What stands in every letter: a mailbox would not offer one click for it, and tokens would cross the net in the clear.
+  test.each(['http://press.example', 'http://10.0.0.7:3000', 'http://localhost.example', 'HTTP://press.example'])(
+    '%s is refused, with the reason',
+    (text) => expect(() => read(text)).toThrow('PUBLIC_URL must be https away from loopback'),
+  )
+})
