@@ -14,7 +14,7 @@ import { prefersPage } from './reader/prefers-page.ts'
 import type { ReaderDeps } from './reader/reader-deps.ts'
 import { readerDoors } from './reader/reader-doors.ts'
 import { asRefusal, refuseWithProblems, sendProblem } from './refusal-replies.ts'
-import { logRequests } from './request-log.ts'
+import { logDatabaseAway, logRequests } from './request-log.ts'
 
 export type ApiDeps = {
   readonly log: FastifyBaseLogger
@@ -59,6 +59,7 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
   })
   const paths = watchPaths(app)
   logRequests(app)
+  logDatabaseAway(app)
   refuseWithProblems(app)
   app.setNotFoundHandler((request, reply) => {
     const allowed = paths.methodsOf(request.url.split('?')[0]!)

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 import { problemOf } from '../../shared/refusal/problem.ts'
 import { Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
 
@@ -91,11 +92,6 @@ const frameworkCodes: Readonly<Record<string, RefusalCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'REQUEST_NOT_VALID',
   FST_INVALID_JSON_FIELD_ERROR: 'BODY_NOT_READABLE',
 }
-
-// Connection refused, reset or timed out, and PostgreSQL's classes 08 (connection), 53 (resources), 57 (operator).
-const isDatabaseAway = (error: { code?: unknown; message?: unknown }) =>
-  (typeof error.code === 'string' && /^(ECONN|ETIMEDOUT|EPIPE|08|53|57P)/.test(error.code)) ||
-  /timeout exceeded when trying to connect|Connection terminated|Query read timeout/.test(String(error.message))
 
 // The parser of multipart forms throws errors that have nothing but a message.
 const isBrokenForm = ({ code, message }: { code?: unknown; message?: unknown }) =>

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 
 /** One line per request: the route, never the address, because addresses hold tokens; the outcome and the duration. */
 export function logRequests(app: FastifyInstance): void {
@@ -12,5 +13,15 @@ export function logRequests(app: FastifyInstance): void {
       },
       'answered',
     )
+  })
+}
+
+/** Whoever is turned away for it is told no more than to come again; why stands here, in one line in five seconds. */
+export function logDatabaseAway(app: FastifyInstance): void {
+  let quietUntil = 0
+  app.addHook('onError', async (request, _reply, err) => {
+    if (!isDatabaseAway(err) || performance.now() < quietUntil) return
+    quietUntil = performance.now() + 5_000
+    request.log.warn({ err, route: request.routeOptions.url ?? 'unknown' }, 'the database cannot be used')
   })
 }

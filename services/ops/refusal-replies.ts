@@ -1,9 +1,13 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 import { problemOf } from '../../shared/refusal/problem.ts'
 import { Refusal, type RefusalCode, refusals } from '../../shared/refusal/refusal.ts'
 import type { OpsDeps } from './ops-deps.ts'
 import { renderPage } from './pages/pages.ts'
 import { refusalWords } from './pages/refusal-words.ts'
+
+/** Seconds after which a visitor may ask again, when the database could not be asked. */
+const comeAgainIn = 5
 
 /** Every answer that turns somebody away, in one voice: a page for a browser, problem+json (RFC 9457) for the rest. */
 export function refusalReplies(app: FastifyInstance, deps: Pick<OpsDeps, 'log'>): void {
@@ -20,6 +24,7 @@ export function refusalReplies(app: FastifyInstance, deps: Pick<OpsDeps, 'log'>)
 export function answerRefusal(request: FastifyRequest, reply: FastifyReply, code: RefusalCode): FastifyReply {
   const [status, detail] = refusals[code]
   reply.code(status)
+  if (code === 'TOO_BUSY') reply.header('retry-after', comeAgainIn)
   if (!wantsPage(request)) return sendProblem(reply, code)
   const words = refusalWords[code] ?? { title: 'That did not work', text: detail, next: null }
   return reply.type('text/html; charset=utf-8').send(renderPage('refusal', { ...words, code }))
@@ -43,14 +48,4 @@ function codeOf(error: FastifyError): RefusalCode {
   if (error.statusCode === 413) return 'BODY_TOO_LARGE'
   if (error.statusCode === 415) return 'BODY_NOT_READABLE'
   return error.statusCode !== undefined && error.statusCode < 500 ? 'REQUEST_NOT_VALID' : 'FAULT'
-}
-
-// Class 08: connection; 57P: the server is stopping or starting; 57014: a statement that took too long (SQLSTATE).
-function isDatabaseAway(error: { readonly code?: unknown; readonly message: string }): boolean {
-  if (
-    typeof error.code === 'string' &&
-    /^(?:08...|57P..|57014|53300|ECONN\w+|ENOTFOUND|ETIMEDOUT|EPIPE)$/.test(error.code)
-  )
-    return true
-  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout/i.test(error.message)
 }

@@ -3,7 +3,15 @@ import { join } from 'node:path'
 import { IntlMessageFormat } from 'intl-messageformat'
 import type { Language } from './language.ts'
 
-export type WordsRoom = 'letters' | 'pages' | 'digests' | 'archive' | 'follow' | 'choices' | 'choice-letters'
+export type WordsRoom =
+  | 'letters'
+  | 'pages'
+  | 'digests'
+  | 'archive'
+  | 'follow'
+  | 'choices'
+  | 'choice-letters'
+  | 'trouble'
 export type Words = (key: string, values?: Record<string, string | number | Date>) => string
 
 /**

@@ -32,7 +32,7 @@ export const refusals = {
   LOGIN_NEEDED: [401, 'Log in first.'],
   ORIGIN_FOREIGN: [403, 'This request came from another site.'],
   MAILING_UNKNOWN: [404, 'There is no such mailing.'],
-  TOO_BUSY: [503, 'The service cannot do this right now; nothing was changed. Try again shortly.'],
+  TOO_BUSY: [503, 'The service cannot do this right now. Send the same again shortly; nothing is done twice.'],
   FAULT: [500, 'Something went wrong on our side; nothing was changed.'],
 } as const satisfies Record<string, readonly [number, string]>
 

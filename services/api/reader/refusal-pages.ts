@@ -28,9 +28,12 @@ function sendRefusal(
   if (refusal.code === 'FAULT')
     deps.log.error({ err: error, route: request.routeOptions.url }, 'a page could not be answered')
   if (refusal.code === 'TOO_BUSY') reply.header('retry-after', '5')
+  const language = pageLanguage(request, languages, 'en')
+  if (refusal.code === 'TOO_BUSY')
+    return sendNote(request, reply, { newsroom: null, language, room: 'trouble', note: 'busy', status: refusal.status })
   return sendNote(request, reply, {
     newsroom: null,
-    language: pageLanguage(request, languages, 'en'),
+    language,
     note: `refusal.${notes[refusal.code] ?? noteOf(refusal.status)}`,
     status: refusal.status,
     minutes: Math.max(1, Math.ceil(wait / 60)),

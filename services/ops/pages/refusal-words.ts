@@ -21,8 +21,8 @@ export const refusalWords: Partial<Record<RefusalCode, RefusalWords>> = {
   },
   TOO_BUSY: {
     title: 'The database does not answer',
-    text: 'The desk is running but PostgreSQL could not be asked. Nothing was changed. While it is away nothing is sent, and nothing is lost: sending goes on by itself when it returns.',
-    next: 'Look at PostgreSQL first: is it running, is its disk full, does DATABASE_URL still lead to it? Then reload this page.',
+    text: 'The desk is running, but PostgreSQL did not answer in time or refuses to write. While it is away nothing is sent, and nothing is lost: sending goes on by itself when it returns. A button you have just pressed may have worked or not: look before you press it again.',
+    next: 'Look at PostgreSQL first: is it running, is its disk full, is it read-only since a failover, does DATABASE_URL still lead to it? Then reload this page.',
   },
   FAULT: {
     title: 'Something went wrong on our side',
