@@ -7,7 +7,7 @@ import { openLog } from '../../shared/log/log.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
 import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
-import { openPool } from '../../shared/postgres/pool.ts'
+import { closePool, openPool } from '../../shared/postgres/pool.ts'
 import { noticeJob } from '../../shared/queues/jobs.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
 import { addressHashKey } from '../../shared/subscriber/address-hash.ts'
@@ -29,6 +29,11 @@ const settings = orTellSettings(() =>
     'LOG_LEVEL',
   ]),
 )
+/**
+ * Milliseconds. Senders of webhooks give up after 15 s or more: with the wait for a connection an answer comes in time also
+ * while PostgreSQL hangs. Doors that are well answer in a hundredth of it.
+ */
+const answersWithin = 8_000
 const log = openLog('api', settings.LOG_LEVEL)
 
 await runProcess({ name: 'api', log, start })
@@ -40,6 +45,7 @@ async function start(): Promise<() => Promise<void>> {
     name: 'pressebud api',
     most: 10,
     byKey: true,
+    answersWithin,
     onError: (err) => log.warn({ err }, 'a database connection broke'),
   })
   const waking = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
@@ -69,6 +75,6 @@ async function start(): Promise<() => Promise<void>> {
     await app.close()
     await waking.close()
     clock.close()
-    await pool.end()
+    await closePool(pool)
   }
 }

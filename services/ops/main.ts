@@ -6,7 +6,7 @@ import { openLog } from '../../shared/log/log.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
-import { openPool } from '../../shared/postgres/pool.ts'
+import { closePool, openPool } from '../../shared/postgres/pool.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
 import { buildOpsApp } from './app.ts'
 
@@ -32,6 +32,8 @@ await runProcess({
       url: settings.DATABASE_URL,
       name: 'pressebud ops',
       most: 5,
+      // Prometheus gives up after ten seconds, and an operator sooner.
+      answersWithin: 8_000,
       onError: (err) => log.warn({ err }, 'a database connection broke'),
     })
     const queues = openWakingQueues({ redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }, log)
@@ -57,7 +59,7 @@ await runProcess({
       await app.close()
       await queues.close()
       clock.close()
-      await pool.end()
+      await closePool(pool)
     }
   },
 })

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { within } from '../within.ts'
 
 /** Whatever answers a statement: the pool, or one connection inside a transaction. */
 export type Db = Pick<pg.Pool, 'query'>
@@ -16,6 +17,11 @@ export type PoolOptions = {
    * For the api: a search that reads its index instead of every text takes half the time even where all texts fit.
    */
   readonly byKey?: boolean
+  /**
+   * For processes that answer somebody: milliseconds in which a statement is answered or given up, and half of them in
+   * which there is a connection. Of a server that hangs nothing else tells.
+   */
+  readonly answersWithin?: number
   /** Told of connections that broke while idle; pg destroys them by itself. Others fail the statement they are asked for. */
   readonly onError: (error: Error) => void
 }
@@ -31,19 +37,21 @@ export class HeededClient extends pg.Client {
   }
 }
 
-/** Opens the process's one pool. Statements give up after 30 s, so that a hung server becomes an answer. */
+/** Opens the process's one pool. Statements give up after 30 s, or sooner, so that a hung server becomes an answer. */
 export function openPool(options: PoolOptions): Pool {
+  const { answersWithin } = options
   const pool = new pg.Pool({
     Client: HeededClient,
     connectionString: options.url,
     application_name: options.name,
     max: options.most,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: answersWithin === undefined ? 5_000 : answersWithin / 2,
     // The pool's own 10 s closes in each quiet moment what the next busy one must open again: a tenth of a second for
     // somebody at the door of a machine that is sending mail.
     idleTimeoutMillis: 300_000,
-    statement_timeout: 30_000,
-    query_timeout: 35_000,
+    // A server that lives gives up first, and its connection is still good; one that hangs is given up a little later.
+    statement_timeout: answersWithin === undefined ? 30_000 : answersWithin * 0.875,
+    query_timeout: answersWithin ?? 35_000,
     idle_in_transaction_session_timeout: 30_000,
     keepAlive: true,
     ...(options.byKey ? { options: '-c enable_seqscan=off -c enable_mergejoin=off -c jit=off' } : {}),
@@ -52,3 +60,11 @@ export function openPool(options: PoolOptions): Pool {
   pool.on('error', options.onError)
   return pool
 }
+
+/** Closes the pool; a server that hangs is told and not waited for. */
+export async function closePool(pool: Pool): Promise<void> {
+  await within(longestGoodbye, pool.end(), undefined)
+}
+
+/** Milliseconds; a server that lives hangs up in some. */
+const longestGoodbye = 2_000

@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg'
+import { isDatabaseAway } from './database-away.ts'
 import type { Pool } from './pool.ts'
 
 /** Runs `act` in one transaction: all of it or, when it throws, nothing. */
@@ -11,14 +12,21 @@ export async function inTransaction<Result>(pool: Pool, act: (tx: PoolClient) =>
     await client.query('commit')
     return result
   } catch (error) {
-    try {
-      await client.query('rollback')
-    } catch (rollbackError) {
-      // The connection is gone, and its transaction with it; the pool must not hand it out again.
-      broken = rollbackError as Error
-    }
+    // A rollback would wait behind the statement that is not answered, as long again. With its connection gone PostgreSQL
+    // rolls back by itself; and one that leads to a server that may only be read is not handed out again.
+    if (isDatabaseAway(error)) broken = error as Error
+    else broken = await rollBack(client)
     throw error
   } finally {
     client.release(broken)
+  }
+}
+
+/** What went wrong, if something did: then the connection is gone, and its transaction with it. */
+async function rollBack(client: PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('rollback')
+  } catch (error) {
+    return error as Error
   }
 }

@@ -3,29 +3,73 @@ import { openWebhookTurns } from '../../services/api/publisher/webhook-turns.ts'
 import { signal } from '../rig/hand-over.ts'
 
 afterEach(() => {
-  vi.restoreAllMocks()
+  vi.useRealTimers()
 })
 
-test('a webhook that waited behind a database that is away hears so, and does not begin', async () => {
-  const clock = performance.now.bind(performance)
-  let later = 0
-  vi.spyOn(performance, 'now').mockImplementation(() => clock() + later)
-  const { inTurn } = openWebhookTurns()
-  const { given: itGivesUp, give: giveUp } = signal()
-  const stuck = [1, 2, 3, 4].map(() => inTurn('havneby', () => itGivesUp.then(() => 'stuck')))
+/** Takes all the places there are, until told otherwise. */
+function fillPlaces(turns: ReturnType<typeof openWebhookTurns>) {
+  const { given: itIsOver, give: end } = signal()
+  let fault: Error | null = null
+  const stuck = [1, 2, 3, 4].map(() =>
+    turns.inTurn('havneby', async () => {
+      await itIsOver
+      if (fault) throw fault
+      return 'stored'
+    }),
+  )
+  return {
+    stuck,
+    end: (how: Error | null = null) => {
+      fault = how
+      end()
+    },
+  }
+}
+
+test('a webhook that waited too long for its turn hears so at once, and does not begin', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const turns = openWebhookTurns()
+  const { stuck, end } = fillPlaces(turns)
   let begun = 0
   const behind = Array.from({ length: 20 }, () =>
-    inTurn('havneby', async () => {
+    turns.inTurn('havneby', async () => {
       begun += 1
       return 'stored'
     }),
   )
-  await new Promise((resolve) => setImmediate(resolve))
-  later = 6_000
-  giveUp()
-  expect(await Promise.all(stuck)).toEqual(Array(4).fill('stuck'))
-  expect(await Promise.all(behind)).toEqual(Array(20).fill(null))
+  await vi.advanceTimersByTimeAsync(4_000)
+  // Those before it are stuck still.
+  expect(await Promise.all(behind)).toEqual(Array(20).fill('too late'))
+  end()
+  expect(await Promise.all(stuck)).toEqual(Array(4).fill({ answer: 'stored' }))
   expect(begun).toBe(0)
   // Nobody is left in the way of the next.
-  expect(await inTurn('havneby', async () => 'stored')).toBe('stored')
+  expect(await turns.inTurn('havneby', async () => 'stored')).toEqual({ answer: 'stored' })
+})
+
+test('what one learns of a database that is away is told to all who wait behind it', async () => {
+  const turns = openWebhookTurns()
+  const { stuck, end } = fillPlaces(turns)
+  let begun = 0
+  const behind = ['havneby', 'byporten'].flatMap((slug) =>
+    Array.from({ length: 20 }, () =>
+      turns.inTurn(slug, async () => {
+        begun += 1
+      }),
+    ),
+  )
+  end(new Error('Query read timeout'))
+  expect(await Promise.all(behind)).toEqual(Array(40).fill('too late'))
+  expect((await Promise.allSettled(stuck)).map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
+  expect(begun).toBe(0)
+  expect(await turns.inTurn('havneby', async () => 'stored')).toEqual({ answer: 'stored' })
+})
+
+test('what is wrong with one webhook is nothing to those who wait behind it', async () => {
+  const turns = openWebhookTurns()
+  const { stuck, end } = fillPlaces(turns)
+  const behind = Array.from({ length: 20 }, () => turns.inTurn('havneby', async () => 'stored'))
+  end(new Error('a mistake of ours'))
+  expect(await Promise.all(behind)).toEqual(Array(20).fill({ answer: 'stored' }))
+  expect((await Promise.allSettled(stuck)).map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
 })

@@ -86,12 +86,13 @@ export const publisherDoors =
         },
       },
       async (request, reply) => {
-        const answer = await turns.inTurn(request.params.slug, () => take(deps, request))
-        if (answer === null) {
+        const turn = await turns.inTurn(request.params.slug, () => take(deps, request))
+        if (turn === 'too late') throw new Refusal('TOO_BUSY')
+        if (turn === 'too many') {
           reply.header('retry-after', comeAgainIn)
           throw new Refusal('TOO_MANY_REQUESTS')
         }
-        return reply.code(202).send(answer)
+        return reply.code(202).send(turn.answer)
       },
     )
   }
