@@ -40,6 +40,25 @@ export async function liveKeys(db: Db, newsroom: NewsroomId, now: Date): Promise
   return rows
 }
 
+/** The keys that sign now for each of these newsrooms, newest first, still sealed; one that does not exist is not in it. */
+export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date): Promise<Map<string, SealedKey[]>> {
+  const { rows } = await db.query<{ slug: string } & { [Part in keyof SealedKey]: SealedKey[Part] | null }>(
+    `select n.slug, k.id, k.label, k.created_at as "createdAt", k.ended_at as "endedAt", k.sealed
+       from newsrooms n
+       left join newsroom_keys k on k.newsroom_id = n.id and (k.ended_at is null or k.ended_at > $2)
+      where n.slug = any($1)
+      order by k.created_at desc, k.id desc`,
+    [slugs, now],
+  )
+  const found = new Map<string, SealedKey[]>()
+  for (const { slug, ...key } of rows) {
+    const keys = found.get(slug) ?? []
+    found.set(slug, keys)
+    if (key.id !== null) keys.push(key as SealedKey)
+  }
+  return found
+}
+
 /** The secrets a signature of this newsroom may be made with now, newest first. */
 export async function liveSecrets(db: Db, keys: SealingKeys, newsroom: NewsroomId, now: Date): Promise<string[]> {
   const live = await liveKeys(db, newsroom, now)

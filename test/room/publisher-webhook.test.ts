@@ -105,6 +105,46 @@ describe('a signed release', () => {
     expect((await post(payloads[late[0]!]!, { id: `msg_${id}_${late[0]}` })).statusCode).toBe(202)
   })
 
+  test('finds its place among thousands that are not signed, and a reader who leaves is not kept waiting', async () => {
+    const payload = JSON.stringify(releaseBody())
+    const stranger = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+    const forge = (n: number) => {
+      if (n % 4 === 0) return { headers: { 'content-type': 'application/json' } }
+      const headers = signedHeaders(stranger, `forged_${n}`, payload)
+      // Some name a newsroom there is not, or one no database can read.
+      return n % 4 === 3 ? { slug: n % 8 === 3 ? `nobody-${n}` : '%00', headers } : { headers }
+    }
+    const flood: ReturnType<typeof post>[] = []
+    const signed: ReturnType<typeof post>[] = []
+    for (let n = 0; n < 2_000; n += 1) {
+      flood.push(post(payload, forge(n)))
+      if (n % 100 === 99) signed.push(post(payload, { id: `msg_${id}_${n}` }))
+    }
+    const leaving = api.app.inject({
+      method: 'POST',
+      url: `/unsubscribe/${'x'.repeat(40)}`,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      payload: 'List-Unsubscribe=One-Click',
+    })
+    expect((await Promise.all(signed)).map(({ statusCode }) => statusCode)).toEqual(Array(20).fill(202))
+    expect((await leaving).statusCode).toBe(404)
+    const statuses = (await Promise.all(flood)).map(({ statusCode }) => statusCode)
+    expect(statuses.filter((status) => status === 404)).toHaveLength(500)
+    expect(statuses.filter((status) => status === 401)).toHaveLength(1_500)
+    expect(await stored()).toEqual({ releases: 1, mailings: 1, webhooks: 20 })
+  })
+
+  test('signed with a key that was ended a moment ago is refused, though others are being looked up', async () => {
+    const payload = JSON.stringify(releaseBody())
+    const before = Array.from({ length: 20 }, (_, n) => post(payload, { id: `msg_${id}_${n}` }))
+    expect((await Promise.all(before)).every(({ statusCode }) => statusCode === 202)).toBe(true)
+    const still = Array.from({ length: 20 }, (_, n) => post(payload, { id: `msg_${id}_${n}` }))
+    await database.pool.query('update newsroom_keys set ended_at = now() where newsroom_id = $1', [newsroom.id])
+    const after = await post(payload, { id: `msg_${id}_after` })
+    expect([after.statusCode, after.json().type]).toEqual([401, 'urn:pressebud:refusal:signature-not-valid'])
+    await Promise.all(still)
+  })
+
   test('sent again under another id owes nothing twice', async () => {
     const first = await postRelease()
     const second = await postRelease({}, { id: `msg_${id}_again` })

@@ -3,19 +3,24 @@ import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import type { Log } from '../../../shared/log/log.ts'
 import { findNewsroom } from '../../../shared/newsroom/newsroom.sql.ts'
-import { liveSecrets } from '../../../shared/newsroom/newsroom-key.sql.ts'
-import type { SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
+import { openSecret, type SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { problemReplies } from '../refusal-replies.ts'
 import { acceptWebhook, type PublishDeps } from './accept-webhook.ts'
 import type { PublishAnswer } from './publish-answer.ts'
-import { isSigned } from './signature.ts'
+import { isSignable, isSigned } from './signature.ts'
+import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
 import { openWebhookTurns } from './webhook-turns.ts'
 
 export type PublisherDeps = PublishDeps & { readonly log: Log; readonly sealingKeys: SealingKeys }
 
 /** A body larger than this is refused before it is read; a release in seven languages of 100,000 characters fits. */
 const mostBytes = 1024 * 1024
+/**
+ * Bytes of webhooks that may wait for their signature to be checked. One question to the database tells for all of them, so
+ * so many only come together while it does not answer.
+ */
+const mostBytesWaiting = 64 * 1024 * 1024
 /** Seconds after which a webhook that found too many waiting may come again. */
 const comeAgainIn = 2
 
@@ -24,12 +29,18 @@ type WebhookRequest = {
   readonly headers: IncomingHttpHeaders
   readonly body: Buffer | undefined
 }
+type Proved = { readonly slug: string; readonly webhookId: string; readonly bytes: Buffer }
 
-/** The publisher's door: who they are is proved by the signature over the raw bytes, before anything in them is read. */
+/**
+ * The publisher's door: who they are is proved by the signature over the raw bytes, before anything in them is read, and
+ * before they wait for their turn. So what is not signed takes no place from what is.
+ */
 export const publisherDoors =
   (deps: PublisherDeps): FastifyPluginAsync =>
   async (app) => {
     const turns = openWebhookTurns()
+    const keys = openSigningKeys(deps)
+    let waiting = 0
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: mostBytes }, (_request, body, done) =>
       done(null, body),
@@ -86,7 +97,13 @@ export const publisherDoors =
         },
       },
       async (request, reply) => {
-        const turn = await turns.inTurn(request.params.slug, () => take(deps, request))
+        const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+        if (waiting + bytes.length > mostBytesWaiting) throw new Refusal('TOO_BUSY')
+        waiting += bytes.length
+        const proved = await prove(deps, keys, request, bytes).finally(() => {
+          waiting -= bytes.length
+        })
+        const turn = await turns.inTurn(proved.slug, () => take(deps, proved))
         if (turn === 'too late') throw new Refusal('TOO_BUSY')
         if (turn === 'too many') {
           reply.header('retry-after', comeAgainIn)
@@ -97,18 +114,30 @@ export const publisherDoors =
     )
   }
 
-async function take(deps: PublisherDeps, { params, headers, body }: WebhookRequest): Promise<PublishAnswer> {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
-  const newsroom = await findNewsroom(deps.pool, params.slug)
-  if (newsroom === null) throw new Refusal('NEWSROOM_UNKNOWN')
-  const secrets = await liveSecrets(deps.pool, deps.sealingKeys, newsroom.id, deps.now())
+/** Whose webhook it is, or a refusal. It asks for nothing but the newsroom's keys. */
+async function prove(
+  deps: PublisherDeps,
+  keys: SigningKeys,
+  { params, headers }: WebhookRequest,
+  bytes: Buffer,
+): Promise<Proved> {
   const signed = {
     id: one(headers['webhook-id']),
     timestamp: one(headers['webhook-timestamp']),
     signature: one(headers['webhook-signature']),
   }
+  if (!isSignable(signed, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
+  const sealed = await keys.of(params.slug)
+  if (sealed === null) throw new Refusal('NEWSROOM_UNKNOWN')
+  const secrets = sealed.map((key) => openSecret(deps.sealingKeys, key.id, key.sealed))
   if (!isSigned(signed, bytes, secrets, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
-  const answer = await acceptWebhook(deps, newsroom, signed.id!, bytes)
+  return { slug: params.slug, webhookId: signed.id!, bytes }
+}
+
+async function take(deps: PublisherDeps, { slug, webhookId, bytes }: Proved): Promise<PublishAnswer> {
+  const newsroom = await findNewsroom(deps.pool, slug)
+  if (newsroom === null) throw new Refusal('NEWSROOM_UNKNOWN')
+  const answer = await acceptWebhook(deps, newsroom, webhookId, bytes)
   deps.log.info({ newsroom: newsroom.slug, release: answer.releaseId, mailing: answer.mailing.id }, 'release accepted')
   return answer
 }
