@@ -2,6 +2,7 @@ import { createPostgresBackend, type Processor, Queue, Worker, type WorkerOption
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
 import { HeededClient } from '../postgres/pool.ts'
+import { within } from '../within.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
 /** Where the queues live: on Redis where there is one, else beside the tables. This file alone decides. */
@@ -15,6 +16,8 @@ export type OpenQueue = {
   readonly queue: Queue
   /** Whether the store can be asked right now: a hint is given at once or not at all. */
   isReady(): boolean
+  /** Whether the store answers when it is asked: one that hangs seems ready for some seconds. */
+  answers(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -30,13 +33,22 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
   if (store.redisUrl === null) {
     const queue = new Queue(name, { connection: postgresOptions(store), defaultJobOptions }, createPostgresBackend)
     queue.on('error', tellTrouble(log, name))
-    return { queue: queue as unknown as Queue, isReady: () => true, close: () => queue.close() }
+    return {
+      queue: queue as unknown as Queue,
+      isReady: () => true,
+      answers: async () => true,
+      close: () => within(longestGoodbye, queue.close(), undefined),
+    }
   }
+  // A command that timed out stays in the connection's memory until its answer comes, and from a Redis that hangs none does.
+  // So the connection is given up, and with it, by retrying nothing, what waits for an answer over it (17 KB for each wake-up); it
+  // is not ready from then on, and tries anew until it is answered.
   // Queueing offline lets BullMQ's own start-up wait for a Redis that is not there yet; hints never get that far.
   const connection = openRedis(store.redisUrl, {
-    maxRetriesPerRequest: 1,
+    maxRetriesPerRequest: 0,
     enableOfflineQueue: true,
     commandTimeout: 5_000,
+    socketTimeout: 5_000,
   })
   connection.on('error', tellTrouble(log, name))
   const queue = new Queue(name, { connection, prefix, defaultJobOptions })
@@ -44,12 +56,22 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
   return {
     queue,
     isReady: () => connection.status === 'ready',
+    answers: async () =>
+      connection.status === 'ready' &&
+      // On a cluster it is the node that holds this queue that must answer.
+      connection.exists(queue.toKey('meta')).then(
+        () => true,
+        () => false,
+      ),
     close: async () => {
-      if (connection.status === 'ready') await queue.close().catch(() => undefined)
+      if (connection.status === 'ready') await within(longestGoodbye, queue.close(), undefined).catch(() => undefined)
       connection.disconnect()
     },
   }
 }
+
+/** Milliseconds in which a store that lives has heard that we go. */
+const longestGoodbye = 2_000
 
 /** Opens one queue's worker. */
 export function openWorker<Name extends QueueName>(
@@ -97,10 +119,12 @@ export function openWorker<Name extends QueueName>(
   worker.on('error', tellTrouble(log, name))
   return {
     close: async () => {
-      // Left to itself BullMQ waits for a Redis that is away, for as long as that takes; all we wait for is our own work.
+      // Left to itself BullMQ waits for a Redis that is away or hangs, for as long as that takes; all we wait for is our own
+      // work, and a moment for Redis to hear of its end.
       const isAway = connection.status !== 'ready'
       const goesAway = new Promise((resolve) => connection.once('close', resolve))
-      await Promise.race([worker.close(isAway), goesAway])
+      const closed = Promise.race([worker.close(isAway), goesAway])
+      await Promise.race([closed, Promise.allSettled(underWay).then(() => within(longestGoodbye, closed, undefined))])
       await Promise.allSettled(underWay)
       connection.disconnect()
     },
@@ -116,7 +140,12 @@ const postgresOptions = (store: QueueStore) => ({
   keepAlive: true,
 })
 
-type Patience = { maxRetriesPerRequest: number | null; enableOfflineQueue: boolean; commandTimeout?: number }
+type Patience = {
+  maxRetriesPerRequest: number | null
+  enableOfflineQueue: boolean
+  commandTimeout?: number
+  socketTimeout?: number
+}
 
 /** One node, or a cluster where REDIS_URL names several, parted by commas; the others are found by asking these. */
 function openRedis(url: string, patience: Patience): Redis | Cluster {

@@ -190,6 +190,7 @@ describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
     store = { redisUrl: redis.url, databaseUrl: 'postgres://127.0.0.1:1/none' }
   })
   afterEach(async () => {
+    redis.child.kill('SIGCONT')
     await redis.close()
     rmSync(folder, { recursive: true, force: true })
   })
@@ -245,6 +246,40 @@ describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
     await waking.settled()
     // Kept, each would take some hundred bytes: 20 MB and more.
     expect(heapUsed() - before).toBeLessThan(5_000_000)
+  })
+
+  test('hints given while it hangs take no room, and it is found out and found again', async () => {
+    const log = recordedLog()
+    const waking = wakeOn(store, log)
+    const worked = workOn(store)
+    await ready(waking)
+    expect(await waking.answers()).toBe(true)
+    const quiet = heapUsed()
+    redis.child.kill('SIGSTOP')
+    const hint = (n: number) => {
+      const id = `mailing-${n}-chunk-0-turn-0`
+      waking.wake('mail-bulk', [{ payload: { mailingId: String(n) as MailingId, chunk: 0 }, id }])
+    }
+    for (let n = 0; n < 3_000; n += 1) hint(n)
+    expect(log.said.join('')).toContain(isAway)
+    const before = heapUsed()
+    for (let n = 0; n < 200_000; n += 1) {
+      hint(n)
+      log.said.length = 0
+    }
+    expect(heapUsed() - before).toBeLessThan(5_000_000)
+    // Those it was given are given up, and with them the connection: nothing waits for the day it answers.
+    await waking.settled()
+    await until('it is known to be away', async () => !(await waking.answers()))
+    log.said.length = 0
+    expect(heapUsed() - quiet).toBeLessThan(5_000_000)
+
+    redis.child.kill('SIGCONT')
+    await until('it is worked', () => {
+      waking.wake('notices', [{ payload: notice('after'), id: 'notice-after' }])
+      return worked.includes('after')
+    })
+    await until('each queue is there again', () => waking.answers())
   })
 
   test('a worker can be closed, and finishes what it is doing first', async () => {
