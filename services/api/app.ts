@@ -21,6 +21,8 @@ export type ApiDeps = {
   readonly trustProxy: readonly string[]
   readonly publicUrl: string
   readonly filesDir: string | null
+  /** Whether workers can be woken right now. Nobody at a door needs it: it is told to who watches. */
+  readonly queueAnswers: () => Promise<boolean>
   readonly reader: ReaderDeps
   readonly publisher: PublisherDeps
 }
@@ -77,7 +79,9 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     limits: { fields: 20, fieldSize: 16 * 1024, fieldNameSize: 100, files: 0, parts: 20 },
   })
   await app.register(apiDocs(deps.publicUrl))
-  await app.register(async (scope) => healthDoors(scope, deps.publisher.pool))
+  await app.register(async (scope) =>
+    healthDoors(scope, { pool: deps.publisher.pool, queueAnswers: deps.queueAnswers }),
+  )
   await app.register(publisherDoors(deps.publisher))
   await app.register(readerDoors(deps.reader))
   if (deps.filesDir !== null) await app.register(filesDoor(deps.filesDir))

@@ -56,6 +56,7 @@ async function start(): Promise<() => Promise<void>> {
     trustProxy: settings.TRUST_PROXY,
     publicUrl: settings.PUBLIC_URL,
     filesDir: settings.FILES_DIR === null ? null : resolve(settings.FILES_DIR),
+    queueAnswers: waking.answers,
     publisher: { pool, wake: waking.wake, now, log, sealingKeys: sealingKeys(settings.SECRET_KEY) },
     reader: {
       pool,

@@ -25,6 +25,7 @@ export async function openTestApi(pool: Pool, wishes: { filesDir?: string } = {}
     trustProxy: [],
     publicUrl,
     filesDir: wishes.filesDir ?? null,
+    queueAnswers: async () => true,
     publisher: { pool, wake, now, log, sealingKeys: sealingKeys(testSecrets) },
     reader: {
       pool,

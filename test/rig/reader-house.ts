@@ -49,6 +49,7 @@ export async function readerHouse(
   }
   const app = await buildApi({
     ...{ log, trustProxy, publicUrl: deps.publicUrl, filesDir: null },
+    queueAnswers: async () => true,
     publisher: { pool, now: deps.now, log: deps.log, wake: () => {}, sealingKeys: sealingKeys(testSecrets) },
     reader: deps,
   })
