@@ -11,6 +11,10 @@ export type Stage = {
   readonly chance: Chance
   /** Publishes the next release; resolves when it has been answered 2xx. */
   publishNext(): Promise<void>
+  /** Publishes a release that may not leave for so many milliseconds. */
+  publishForLater(milliseconds: number): Promise<void>
+  /** Whether it is a run of many kills, in which something may take a minute. */
+  readonly isLong: boolean
   /** Letters accepted so far. */
   letters(): number
   /** Says why an act was not played. */
@@ -58,6 +62,9 @@ export const acts = {
     await published
   },
 
+  /** So near that the hour comes while other things happen. */
+  publishUnderEmbargo: (stage: Stage) => stage.publishForLater(stage.chance.between(5_000, 15_000)),
+
   flushRedis: (stage: Stage) => onRedis(stage, (redis) => redis.flush()),
   loseRedis: (stage: Stage) => onRedis(stage, (redis) => redis.lose(stage.chance.between(500, 4_000))),
   hangRedis: (stage: Stage) => onRedis(stage, (redis) => redis.hang(stage.chance.between(1_000, 5_000))),
@@ -74,11 +81,23 @@ export const acts = {
   hangPostgres: async (stage: Stage) => {
     await during(stage, 'postgres', ({ postgres }) => postgres.hang(stage.chance.between(1_000, 5_000)))
   },
+  /** For longer than a lease lasts, and than anybody waits for the answer to a statement. */
+  hangPostgresLong: async (stage: Stage) => {
+    await during(stage, 'postgres', ({ postgres }) => postgres.hang(45_000))
+  },
   cutPostgres: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'database', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
   },
   cutMailHost: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'mail-host', share: chance.between(0.1, 0.6), seed: chance.between(0, 2 ** 31) })
+  },
+  loseMailHost: async (stage: Stage) => {
+    const longest = stage.isLong ? 60_000 : 20_000
+    await during(stage, 'mail-host', async ({ proxy }) => {
+      proxy.takeMailHost(true)
+      await pause(stage.chance.between(20_000, longest))
+      proxy.takeMailHost(false)
+    })
   },
 
   fillDisk: async (stage: Stage) => {

@@ -10,6 +10,8 @@ export type Sink = {
   follow(rules: SinkRules): void
   /** Writes into the journal, at this place in the order of things, that the reader's opt-out has been answered. */
   noteLeft(address: string): void
+  /** The same of a correction or withdrawal that puts an end to this mailing and its letters of this title. */
+  noteReplaced(mailing: string, title: string): void
   /** Resolves when everything seen so far is in the journal. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -23,6 +25,7 @@ export async function startSink(journal: string, rules: SinkRules): Promise<Sink
     port,
     follow: (next) => order({ rules: next }),
     noteLeft: (left) => order({ left }),
+    noteReplaced: (mailing, title) => order({ replaced: { mailing, title } }),
     flush: async () => {
       const flushed = nextNews(child)
       order({ flush: true })
@@ -34,14 +37,21 @@ export async function startSink(journal: string, rules: SinkRules): Promise<Sink
 
 export type CuttingProxy = {
   readonly ports: ProxyNews['ports']
-  cut(order: ProxyOrder): void
+  cut(order: Extract<ProxyOrder, { cut: unknown }>): void
+  /** Breaks every connection to the mail host and refuses new ones, until it is to be back. */
+  takeMailHost(away: boolean): void
   close(): Promise<void>
 }
 
 export async function startProxy(mailHostPort: number, databasePort: number): Promise<CuttingProxy> {
   const child = forkOwn('proxy.js', [String(mailHostPort), String(databasePort)])
   const { ports } = await nextNews<ProxyNews>(child)
-  return { ports, cut: (order) => child.send(order), close: () => endProgram(child) }
+  return {
+    ports,
+    cut: (order) => child.send(order),
+    takeMailHost: (away) => child.send({ away } satisfies ProxyOrder),
+    close: () => endProgram(child),
+  }
 }
 
 const forkOwn = (entry: string, args: string[]) => fork(join(import.meta.dirname, entry), args)

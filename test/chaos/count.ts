@@ -1,10 +1,12 @@
 import type { Ledger } from './ledger.ts'
 import type { Published } from './publisher.ts'
-import type { Answered, Reader } from './readers.ts'
+import type { Reader } from './readers.ts'
+import { awayWithin, type Outage } from './recovery.ts'
+import { listEarlier, standing } from './standing.ts'
 import type { Tally } from './tally.ts'
 
 export type Counts = {
-  /** Letters owed: a release to each reader whose subscription was surely active when it was accepted. */
+  /** Letters owed: what was told to each reader whose subscription was surely active when it was accepted. */
   readonly owed: number
   /** Of these, accepted by the mail host at least once. */
   readonly accepted: number
@@ -19,96 +21,95 @@ export type Counts = {
   readonly excess: number
   readonly late: number
   readonly phantom: number
+  /** Corrections that do not say so, to readers who had the text they correct. */
+  readonly untold: number
+  /** Letters to an address that the mail host had long refused for good. */
+  readonly toGone: number
+  /** Attempts that the installation itself counted although the mail host could not be reached. */
+  readonly burnt: number
+  /** Releases of which a letter began before their hour, or none for too long after it. */
+  readonly untimely: number
   /** The letters behind the figures that must be 0. */
   readonly culprits: readonly string[]
 }
 
 export type Evidence = {
-  readonly releases: readonly Published[]
+  readonly told: readonly Published[]
   readonly readers: ReadonlyMap<string, Reader>
   readonly tally: Tally
   readonly ledger: Ledger
+  readonly outages: readonly Outage[]
 }
 
+/** Milliseconds after which what the mail host has said of an address must be known, and an hour have been heeded. */
+const soon = 15_000
+
 export function countLetters(evidence: Evidence): Counts {
-  const { releases, tally, ledger } = evidence
+  const { told, readers, tally, ledger } = evidence
   const culprits: string[] = []
   const endedOtherwise: Record<string, number> = {}
+  const replaced = new Set(told.flatMap(({ replaces }) => replaces ?? []))
   let [owed, accepted, lost, doubled, excess] = [0, 0, 0, 0, 0]
 
-  for (const release of releases) {
-    const copies = tally.copies.get(release.title)
-    for (const reader of evidence.readers.values()) {
-      if (standing(reader, release.accepted, tally) !== 'owed') continue
+  for (const one of told) {
+    const copies = tally.copies.get(one.title)
+    for (const reader of readers.values()) {
+      if (standing(one, reader, tally) !== 'owed') continue
       owed += 1
       if (copies?.has(reader.address)) {
         accepted += 1
         continue
       }
-      const state = ledger.stateOf(release.mailings[0]!, reader.address)
-      if (hasReason(state, reader, tally)) endedOtherwise[state] = (endedOtherwise[state] ?? 0) + 1
+      const state = ledger.stateOf(one.mailings[0]!, reader.address)
+      if (hasReason(state, reader, tally, replaced.has(one))) endedOtherwise[state] = (endedOtherwise[state] ?? 0) + 1
       else {
         lost += 1
-        culprits.push(`lost: ${release.title} to ${reader.address}, which the ledger calls ${state}`)
+        culprits.push(`lost: ${one.title} to ${reader.address}, which the ledger calls ${state}`)
       }
     }
     for (const [address, begun] of copies ?? []) {
       doubled += begun.length - 1
-      const unexplained = countUnexplained(begun, ledger.doubtsOf(release.mailings[0]!, address))
+      const unexplained = countUnexplained(begun, ledger.doubtsOf(one.mailings[0]!, address))
       excess += unexplained
-      if (unexplained > 0) culprits.push(`excess: ${release.title} to ${address}, ${begun.length} copies`)
+      if (unexplained > 0) culprits.push(`excess: ${one.title} to ${address}, ${begun.length} copies`)
     }
   }
   // A sum is less than its parts only where doubts were written down and not counted, or counted twice.
   excess = Math.max(excess, doubled - ledger.doubted)
-  const phantoms = [...listPhantoms(evidence), ...tally.misnamed.map((letter) => `${letter}, under another Message-ID`)]
-  culprits.push(...tally.late.map((to) => `late: to ${to}`), ...phantoms.map((letter) => `phantom: ${letter}`))
+  const found = {
+    late: tally.late,
+    phantom: [...listPhantoms(evidence), ...tally.misnamed],
+    untold: listUntold(evidence),
+    toGone: listToGone(evidence),
+    untimely: listUntimely(evidence),
+  }
+  for (const [counter, letters] of Object.entries(found))
+    culprits.push(...letters.map((letter) => `${counter}: ${letter}`))
   return {
-    owed,
-    accepted,
-    endedOtherwise,
-    lost,
-    doubled,
-    inDoubt: ledger.doubted,
-    excess,
-    late: tally.late.length,
-    phantom: phantoms.length,
+    ...{ owed, accepted, endedOtherwise, lost, doubled, inDoubt: ledger.doubted, excess },
+    late: found.late.length,
+    phantom: found.phantom.length,
+    untold: found.untold.length,
+    toGone: found.toGone.length,
+    untimely: found.untimely.length,
+    burnt: ledger.burnt,
     culprits,
   }
 }
 
-type Standing = 'owed' | 'not-owed' | 'perhaps'
-
-/**
- * Whether a release was owed to a reader, as far as anybody outside can say: what overlapped the acceptance may have
- * come before it or after it.
- */
-function standing(reader: Reader, accepted: Answered, tally: Tally): Standing {
-  const { follows, left } = reader
-  if (follows === null) return 'not-owed'
-  if (follows !== 'from-the-start') {
-    if (follows.asked > accepted.answered) return 'not-owed'
-    if (follows.answered >= accepted.asked) return 'perhaps'
-  }
-  if (left !== null && left.asked <= accepted.answered)
-    return left.answered !== null && left.answered < accepted.asked ? 'not-owed' : 'perhaps'
-  // An address refused for good has lost its subscription, too.
-  const refusal = tally.refusals.get(reader.address)
-  return refusal !== undefined && refusal.code >= 500 && refusal.at <= accepted.answered ? 'perhaps' : 'owed'
-}
-
 /** A named end is believed only where our own journals know the reason for it. */
-function hasReason(state: string, reader: Reader, tally: Tally): boolean {
-  const refusal = tally.refusals.get(reader.address)
-  const isUnknown = refusal !== undefined && refusal.code >= 500
+function hasReason(state: string, reader: Reader, tally: Tally, isReplaced: boolean): boolean {
+  const isGone = (tally.refusals.get(reader.address)?.code ?? 0) >= 500
   switch (state) {
     case 'opted_out':
-      return reader.left !== null || isUnknown
+      return reader.left !== null || isGone
     case 'bounced':
     case 'suppressed':
-      return isUnknown
-    case 'failed':
-      return refusal !== undefined
+      return isGone
+    case 'withdrawn':
+    case 'nothing at all':
+      return isReplaced
+    // `failed` has none: no mail host here refuses for as long as the retry window, and none that is away spends a try.
     default:
       return false
   }
@@ -128,14 +129,52 @@ function countUnexplained(begun: readonly number[], doubts: readonly number[]): 
   return most
 }
 
-function listPhantoms({ releases, readers, tally }: Evidence): string[] {
-  const byTitle = new Map(releases.map((release) => [release.title, release]))
+function listPhantoms({ told, readers, tally }: Evidence): string[] {
+  const byTitle = new Map(told.map((one) => [one.title, one]))
   return [...tally.copies].flatMap(([title, letters]) =>
     [...letters.keys()]
       .filter((address) => {
-        const [release, reader] = [byTitle.get(title), readers.get(address)]
-        return !release || !reader || standing(reader, release.accepted, tally) === 'not-owed'
+        const [one, reader] = [byTitle.get(title), readers.get(address)]
+        return !one || !reader || standing(one, reader, tally) === 'not-owed'
       })
       .map((address) => `${title} to ${address}`),
   )
+}
+
+function listUntold({ told, tally }: Evidence): string[] {
+  return told
+    .filter(({ kind }) => kind === 'correction')
+    .flatMap((one) => {
+      const earlier = listEarlier(one).map(({ title }) => tally.copies.get(title))
+      return [...(tally.copies.get(one.title)?.keys() ?? [])]
+        .filter((address) => !tally.corrections.has(`${one.title} to ${address}`))
+        .filter((address) => earlier.some((copies) => copies?.has(address)))
+        .map((address) => `${one.title} to ${address}, who had an earlier text`)
+    })
+}
+
+/**
+ * Twice `soon`: the host's word may be lost with the process that heard it, and then comes again with the next try of
+ * that letter.
+ */
+function listToGone({ told, tally, outages }: Evidence): string[] {
+  const byMailing = new Map(told.flatMap((one) => one.mailings.map((mailing) => [mailing, one])))
+  return tally.begunToGone.flatMap(({ to, mailing }) => {
+    const one = mailing === null ? undefined : byMailing.get(mailing)
+    if (!one) return []
+    const [refused, asked] = [tally.refusals.get(to)!.at, one.accepted.asked]
+    const known = asked - refused - awayWithin(refused, asked, outages) > 2 * soon
+    return known ? [`${one.title} to ${to}, refused for good ${Math.round((asked - refused) / 1000)} s before`] : []
+  })
+}
+
+function listUntimely({ told, tally, outages }: Evidence): string[] {
+  return told.flatMap(({ title, hour, accepted, mailings }) => {
+    const begun = tally.firstBegun.get(mailings[0]!)
+    if (hour === null || begun === undefined) return []
+    if (begun < hour) return [`${title} began ${Math.round(hour - begun)} ms before its hour`]
+    const from = Math.max(hour, accepted.answered)
+    const after = begun - from - awayWithin(from, begun, outages)
+    return after > soon ? [`${title} began ${Math.round(after / 1000)} s after its hour`] : []
+  })
 }

@@ -28,6 +28,8 @@ const act = (sentence: string, doubts: boolean, each: number, play: (stage: Stag
   act: play,
   times: (kills) => now(kills, each),
 })
+/** What takes a minute is for long runs. */
+export const isLongRun = (kills: number) => kills >= 100
 const misdeed = (sentence: string, doubts: boolean, misdeeds: Partial<Record<Misdeed, number>>): Fault => ({
   kind: 'mail-host',
   sentence,
@@ -63,6 +65,14 @@ export const faults = {
   'postgres-crash': act('PostgreSQL is killed, every process of it, and recovers.', true, 20, acts.crashPostgres),
   'postgres-away': act('PostgreSQL is away for longer than the tries of a job last.', true, 40, acts.losePostgres),
   'postgres-hang': act('PostgreSQL is stopped (SIGSTOP) for some seconds.', true, 20, acts.hangPostgres),
+  'postgres-hang-long': {
+    kind: 'act',
+    sentence:
+      'PostgreSQL is stopped (SIGSTOP) for longer than a statement’s answer is waited for; in runs of 100 kills.',
+    doubts: true,
+    act: acts.hangPostgresLong,
+    times: (kills) => (isLongRun(kills) ? now(kills, 250) : 0),
+  },
   'postgres-cut': act(
     'Connections to PostgreSQL are cut when the statement has been carried out and before its answer has come.',
     true,
@@ -75,6 +85,12 @@ export const faults = {
     5,
     acts.cutMailHost,
   ),
+  'mail-host-away': act(
+    'The mail host is away: connections are refused for 20 seconds, in runs of 100 kills for up to 60.',
+    true,
+    100,
+    acts.loseMailHost,
+  ),
   'disk-full': act('The disk of PostgreSQL and Redis is full for some seconds.', true, 40, acts.fillDisk),
   'clock-jump': act(
     'The clock of a workers process or of the api jumps: ten minutes ahead or behind, or an hour behind; and back.',
@@ -82,6 +98,7 @@ export const faults = {
     10,
     acts.jumpClock,
   ),
+  embargo: act('A release is published whose hour comes some seconds later.', false, 10, acts.publishUnderEmbargo),
   greylist: misdeed('The mail host greylists: 450 at the first try.', false, { greylist: 0.03 }),
   busy: misdeed('The mail host answers 451, to RCPT or after the dot.', false, {
     'busy-at-rcpt': 0.01,
@@ -124,6 +141,16 @@ export const faults = {
     doubts: false,
   },
   follow: { kind: 'visitors', sentence: 'Readers confirm at random moments.', doubts: false },
+  correction: {
+    kind: 'visitors',
+    sentence: 'The publisher corrects releases at random moments, mostly the one whose letters are leaving.',
+    doubts: false,
+  },
+  withdrawal: {
+    kind: 'visitors',
+    sentence: 'The publisher takes releases back at random moments, mostly the one whose letters are leaving.',
+    doubts: false,
+  },
   'duplicate-webhook': {
     kind: 'visitors',
     sentence: 'Every webhook is sent several times at once, under one id.',

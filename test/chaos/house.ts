@@ -46,6 +46,8 @@ export type HouseWishes = {
   /** Milliseconds the mail host takes over a letter, about. */
   readonly pace: number
   readonly smallDisk: boolean
+  /** Whether each workers process keeps a hand-over journal that the others cannot read, as on machines of their own. */
+  readonly ownJournals: boolean
 }
 
 /**
@@ -88,6 +90,8 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
     onFell: (part: string) => fallen.push(part),
   }
+  const journalOf = (name: string): Record<string, string> =>
+    wishes.ownJournals ? { JOURNAL_DIR: join(folder, `hand-over-${name}`) } : {}
   const [apiClock, ...workersClocks] = [
     'api',
     ...Array.from({ length: wishes.workers }, (_, n) => `workers-${n + 1}`),
@@ -95,7 +99,11 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   const api = await openPart('api', () => installation.startApi({ ...env, ...apiClock!.env }), news)
   const workers = await Promise.all(
     workersClocks.map((clock) =>
-      openPart(clock.name, () => installation.startWorkers(smtpUrl, { ...env, ...clock.env }), news),
+      openPart(
+        clock.name,
+        () => installation.startWorkers(smtpUrl, { ...env, ...clock.env, ...journalOf(clock.name) }),
+        news,
+      ),
     ),
   )
   return {

@@ -2,16 +2,23 @@ import { closeSync, openSync, readSync } from 'node:fs'
 
 /**
  * What the sink saw, one line of JSON each, in the order it saw it. `seq` is that order; `at` is milliseconds of the
- * wall clock with fractions. `left` is the harness telling, in the same order, that a reader's opt-out has been
- * answered: so whether a letter began before or after is a matter of lines, not of two clocks.
+ * wall clock with fractions. `left` and `replaced` are the harness telling, in the same order, that a reader's opt-out or
+ * a release's correction or withdrawal has been answered: so whether a letter began before or after is a matter of lines,
+ * not of two clocks.
  */
-export type Entry = { readonly seq: number; readonly at: number; readonly to: string } & (
-  | { readonly is: 'begun' }
+export type Entry = {
+  readonly seq: number
+  readonly at: number
+  readonly to: string
+} /** `envelope`: the sender's address, which names the mailing. */ & (
+  | { readonly is: 'begun'; readonly envelope: string }
   | { readonly is: 'refused'; readonly code: number }
   | {
       readonly is: 'accepted'
       /** Of the MAIL FROM. */
       readonly begunAt: number
+      readonly begunSeq: number
+      readonly envelope: string
       readonly subject: string
       readonly messageId: string
       readonly leaveUrl: string
@@ -19,6 +26,8 @@ export type Entry = { readonly seq: number; readonly at: number; readonly to: st
   /** The 250 was written. */
   | { readonly is: 'answered' }
   | { readonly is: 'left' }
+  /** `mailing` as its webhook was answered, `title` as it was told; `to` is nobody. */
+  | { readonly is: 'replaced'; readonly mailing: string; readonly title: string }
 )
 
 /** The wall clock, fine enough to order what happens within a millisecond. */

@@ -5,9 +5,11 @@ export type Ledger = {
   stateOf(mailing: string, address: string): string
   /** When attempts at this letter were written down as in doubt. */
   doubtsOf(mailing: string, address: string): readonly number[]
+  /** Attempts counted although the mail host could not be reached or did not open its door: nobody's refusal. */
+  readonly burnt: number
   /** Summed from the chunks. */
   readonly doubted: number
-  /** Mailings that are not done, or have letters that are not. */
+  /** Mailings that have not ended, or have letters that have not. */
   readonly notEnded: readonly string[]
 }
 
@@ -17,7 +19,8 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
        from deliveries d
        join subscriptions s on s.id = d.subscription_id
        join subscribers b on b.id = s.subscriber_id
-      where d.state <> 'sent'`,
+       join mailings m on m.id = d.mailing_id
+      where d.state <> 'sent' or m.state = 'superseded'`,
   )
   const doubts = await pool.query<{ mailing_id: string; address: string; at: number }>(
     `select a.mailing_id, b.address, extract(epoch from a.at)::float8 * 1000 as at
@@ -29,15 +32,20 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   const doubted = await pool.query<{ doubted: number }>(
     `select coalesce(sum(doubted), 0)::float8 as doubted from chunks`,
   )
+  const burnt = await pool.query<{ burnt: number }>(
+    `select count(*)::int as burnt from attempts where phase in ('connect', 'greeting', 'ehlo')`,
+  )
+  const superseded = await pool.query<{ id: string }>(`select id from mailings where state = 'superseded'`)
   // A letter without an end in a mailing that has one would never be looked at again.
   const notEnded = await pool.query<{ id: string }>(
     `select id from mailings m
-      where state <> 'done'
+      where state not in ('done', 'superseded')
          or exists (select from deliveries d where d.mailing_id = m.id and d.state in ('due', 'claimed', 'deferred'))
       order by id`,
   )
 
   const key = (mailing: string, address: string) => `${mailing} ${address}`
+  const replaced = new Set(superseded.rows.map(({ id }) => id))
   const stateByLetter = new Map(states.rows.map((row) => [key(row.mailing_id, row.address), row.state]))
   const doubtsByLetter = new Map<string, number[]>()
   for (const { mailing_id, address, at } of doubts.rows) {
@@ -45,8 +53,11 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
     doubtsByLetter.set(letter, [...(doubtsByLetter.get(letter) ?? []), at])
   }
   return {
-    stateOf: (mailing, address) => stateByLetter.get(key(mailing, address)) ?? 'sent, or nothing at all',
+    stateOf: (mailing, address) =>
+      stateByLetter.get(key(mailing, address)) ??
+      (replaced.has(mailing) ? 'nothing at all' : 'sent, or nothing at all'),
     doubtsOf: (mailing, address) => doubtsByLetter.get(key(mailing, address)) ?? [],
+    burnt: burnt.rows[0]!.burnt,
     doubted: doubted.rows[0]!.doubted,
     notEnded: notEnded.rows.map(({ id }) => id),
   }

@@ -4,22 +4,30 @@ import { findProgram } from '../rig/programs.ts'
 import { type FaultName, faultNames, faults } from './faults.ts'
 import { provoke } from './mutate.ts'
 import { mutations } from './mutations.ts'
-import { type ChaosResult, isGreen, runChaos } from './run.ts'
+import { type ChaosResult, runChaos } from './run.ts'
 import { tellFaults, tellResult, toJson } from './tell.ts'
+import { isGreen } from './verdict.ts'
 
 const program = new Command('chaos')
   .description(
     `Proves the promise from outside: a whole installation is run and broken on purpose, and letters are counted by a
-mail host of its own. Of every release answered 2xx, for every reader following when it was accepted:
+mail host of its own. Of every release, correction and withdrawal answered 2xx, for every reader it is owed to:
 
   lost     neither accepted by the mail host nor ended for a reason we know      must be 0
   excess   copies that no attempt in doubt explains                              must be 0
-  late     letters begun after their reader's opt-out was answered 2xx           must be 0
-  phantom  letters to anybody they were not owed to                              must be 0
+  late     letters begun after their reader's opt-out, or their release's
+           correction or withdrawal, was answered 2xx                            must be 0
+  phantom  letters to anybody they were not owed to, or under a wrong name       must be 0
+  untold   corrections that do not say so, to readers of the earlier text        must be 0
+  toGone   letters to addresses that were refused for good long before           must be 0
+  untimely releases that began before their hour, or 15 s after it               must be 0
+  burnt    tries counted although the mail host could not be reached             must be 0
+  notEnded mailings without an end                                               must be 0
+  fallen   processes that ended by themselves                                    must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
 given. recoverySeconds is the worst time from a part being back to the next acceptance, less what PostgreSQL, Redis or
-the disk was away in between.`,
+the disk was away in between; it must not be over 15.`,
   )
   .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
   .option('--recipients <n>', 'readers', whole, 3_000)

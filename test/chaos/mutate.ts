@@ -1,8 +1,10 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Mutation, type MutationName, mutations } from './mutations.ts'
-import { type ChaosWishes, redCounters, runChaos } from './run.ts'
+import type { Mutation } from './mutation.ts'
+import { type MutationName, mutations } from './mutations.ts'
+import { type ChaosWishes, runChaos } from './run.ts'
+import { redCounters } from './verdict.ts'
 
 export type Caught = {
   readonly mutation: MutationName
@@ -25,7 +27,7 @@ export async function provoke(name: MutationName, wishes: ChaosWishes): Promise<
     })
     rmSync(result.folder, { recursive: true, force: true })
     const red = redCounters(result)
-    const figures = red.map((counter) => `${counter} ${result[counter as 'lost']}`).join(', ')
+    const figures = red.map((counter) => `${counter} ${result[counter]}`).join(', ')
     const isCaught = mutation.red.some((counter) => red.includes(counter))
     return { mutation: name, isCaught, detail: `${figures || 'everything green'} (${result.seconds} s)` }
   } finally {

@@ -1,24 +1,6 @@
-import type { FaultName } from './faults.ts'
-
-export type Patch = {
-  /** In dist. */
-  readonly file: string
-  /** The function to look in; without it, the whole file. */
-  readonly within?: string
-  /** Must be there exactly once. */
-  readonly find: string
-  readonly put: string
-}
-
-/** One guard taken out of the code, the faults it guards against, and the counters that must tell. */
-export type Mutation = {
-  readonly sentence: string
-  readonly patches: readonly Patch[]
-  readonly faults: readonly FaultName[]
-  readonly kills: number
-  readonly recipients?: number
-  readonly red: readonly ('lost' | 'excess' | 'late' | 'phantom' | 'notEnded' | 'inDoubt')[]
-}
+import type { Mutation } from './mutation.ts'
+import { outageMutations } from './outage-mutations.ts'
+import { publisherMutations } from './publisher-mutations.ts'
 
 const chunks = 'shared/delivery/chunk.sql.js'
 const deliveries = 'shared/delivery/delivery.sql.js'
@@ -191,6 +173,8 @@ create table attempts (`,
     kills: 100,
     red: ['excess'],
   },
+  ...publisherMutations,
+  ...outageMutations,
   'no-reconcile': {
     sentence: 'Nobody looks for work that the queue has forgotten.',
     patches: [

@@ -1,16 +1,19 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { openChance } from './chance.ts'
 
 /*
  * Stands before the mail host and the database, in a process of its own, and cuts connections where it hurts: not
  * before a question but before its answer, when what was asked has been done and nobody has been told.
  */
-export type ProxyOrder = {
-  readonly cut: 'mail-host' | 'database'
-  /** Of the connections open now. */
-  readonly share: number
-  readonly seed: number
-}
+export type ProxyOrder =
+  | {
+      readonly cut: 'mail-host' | 'database'
+      /** Of the connections open now. */
+      readonly share: number
+      readonly seed: number
+    }
+  /** Whether the mail host's machine is there at all: while it is not, connections are refused. */
+  | { readonly away: boolean }
 export type ProxyNews = { readonly ports: { readonly 'mail-host': number; readonly database: number } }
 
 type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean }
@@ -19,7 +22,7 @@ const [mailHostPort, databasePort] = process.argv.slice(2).map(Number) as [numbe
 const ways = { 'mail-host': new Set<Way>(), database: new Set<Way>() }
 
 const open = (name: keyof typeof ways, port: number) =>
-  new Promise<number>((resolve) => {
+  new Promise<Server>((resolve) => {
     const server = createServer((near) => {
       const way: Way = { near, far: connect(port, '127.0.0.1'), isDoomed: false }
       ways[name].add(way)
@@ -39,7 +42,7 @@ const open = (name: keyof typeof ways, port: number) =>
         return !way.isDoomed
       })
     })
-    server.listen(0, '127.0.0.1', 1024, () => resolve((server.address() as AddressInfo).port))
+    server.listen(0, '127.0.0.1', 1024, () => resolve(server))
   })
 
 function carry(from: Socket, to: Socket, mayPass: () => boolean): void {
@@ -52,13 +55,25 @@ function carry(from: Socket, to: Socket, mayPass: () => boolean): void {
   from.once('end', () => to.end())
 }
 
-process.on('message', ({ cut, share, seed }: ProxyOrder) => {
-  const chance = openChance(seed)
-  for (const way of ways[cut]) if (chance.draw() < share) way.isDoomed = true
+const servers = { 'mail-host': await open('mail-host', mailHostPort), database: await open('database', databasePort) }
+const portOf = (server: Server) => (server.address() as AddressInfo).port
+const mailHostAt = portOf(servers['mail-host'])
+
+process.on('message', (order: ProxyOrder) => {
+  if ('away' in order) return order.away ? takeAway() : bringBack()
+  const chance = openChance(order.seed)
+  for (const way of ways[order.cut]) if (chance.draw() < order.share) way.isDoomed = true
 })
 process.once('disconnect', () => process.exit())
 
-const news: ProxyNews = {
-  ports: { 'mail-host': await open('mail-host', mailHostPort), database: await open('database', databasePort) },
+function takeAway(): void {
+  servers['mail-host'].close()
+  for (const way of ways['mail-host']) way.near.resetAndDestroy()
 }
+
+function bringBack(): void {
+  servers['mail-host'].listen(mailHostAt, '127.0.0.1', 1024)
+}
+
+const news: ProxyNews = { ports: { 'mail-host': mailHostAt, database: portOf(servers.database) } }
 process.send?.(news)

@@ -6,7 +6,7 @@ export type Outage = { readonly part: string; readonly from: number; readonly to
 export type Recovery = { readonly seconds: number; readonly part: string }
 
 /** Without these no letter can be claimed. A process that is away has others beside it. */
-const needed = new Set(['postgres', 'redis', 'disk'])
+const needed = new Set(['postgres', 'redis', 'disk', 'mail-host'])
 
 /**
  * So few letters still to come for a release that they are those a mail host has put off: they go by the retry's clock,
@@ -21,14 +21,14 @@ const stragglers = 0.1
  */
 export function worstRecovery(
   outages: readonly Outage[],
-  releases: readonly Published[],
+  told: readonly Published[],
   tally: Pick<Tally, 'acceptances'>,
 ): Recovery {
-  const acceptedAt = new Map(releases.map(({ title, accepted }) => [title, accepted.answered]))
+  const owedAt = new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
   const fresh = freshUntil(tally.acceptances)
   let worst: Recovery = { seconds: 0, part: '' }
   for (const { part, to } of outages) {
-    const isOwed = ({ title }: { title: string }) => (acceptedAt.get(title) ?? Infinity) < to
+    const isOwed = ({ title }: { title: string }) => (owedAt.get(title) ?? Infinity) < to
     const next = tally.acceptances.find((entry) => entry.at > to && isOwed(entry))
     if (!next || ![...fresh].some(([title, until]) => isOwed({ title }) && to < until)) continue
     const seconds = (next.at - to - awayWithin(to, next.at, outages)) / 1000
@@ -49,7 +49,7 @@ function freshUntil(acceptances: Tally['acceptances']): Map<string, number> {
 }
 
 /** How much of a span something needed was away. */
-function awayWithin(start: number, end: number, outages: readonly Outage[]): number {
+export function awayWithin(start: number, end: number, outages: readonly Outage[]): number {
   let away = 0
   let counted = start
   for (const { from, to } of outages.filter(({ part }) => needed.has(part)).toSorted((a, b) => a.from - b.from)) {

@@ -1,15 +1,17 @@
 import type { Stage } from './acts.ts'
 import { openChance } from './chance.ts'
 import { type Counts, countLetters } from './count.ts'
-import { type Fault, type FaultName, faults } from './faults.ts'
+import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
 import { readLedger } from './ledger.ts'
-import { type Published, publish } from './publisher.ts'
+import { openPress } from './press.ts'
+import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
 import { worstRecovery } from './recovery.ts'
 import type { SinkRules } from './sink-rules.ts'
 import { openTally } from './tally.ts'
+import { isGreen } from './verdict.ts'
 import { sendVisitors } from './visitors.ts'
 
 export type ChaosWishes = {
@@ -38,8 +40,13 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly slowestPart: string
   readonly kills: number
   readonly mailings: number
+  /** Of the mailings. */
+  readonly corrections: number
+  readonly withdrawals: number
   readonly notEnded: number
   readonly optOuts: number
+  /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
+  readonly ownJournals: boolean
   /** Parts that ended by themselves and were started again. */
   readonly fallen: number
   readonly played: Readonly<Record<string, number>>
@@ -56,10 +63,18 @@ const pace = 25
 /** Longer than everything that is meant to be waited for: a job in the queue under a dead worker's name waits 40 s. */
 const usualPatience = 60_000
 
+/** Every third seed. */
+const hasOwnJournals = (seed: number) => seed % 3 === 0
+
 /** One run: an installation, readers, releases, faults, and the reckoning. */
 export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
   const started = performance.now()
-  const house = await openHouse({ ...wishes, pace, smallDisk: wishes.faults.includes('disk-full') })
+  const house = await openHouse({
+    ...wishes,
+    pace,
+    smallDisk: wishes.faults.includes('disk-full'),
+    ownJournals: hasOwnJournals(wishes.seed),
+  })
   // Redis and PostgreSQL know nothing of us, and would outlive a run that is broken off.
   const breakOff = () => void house.close(false).finally(() => process.exit(130))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, breakOff)
@@ -74,16 +89,6 @@ export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
   }
 }
 
-/** Whether the promise was kept. */
-export const isGreen = (result: ChaosResult) => redCounters(result).length === 0
-
-export function redCounters(result: ChaosResult): string[] {
-  const mustBeNone = ['lost', 'excess', 'late', 'phantom', 'notEnded'] as const
-  const red: string[] = mustBeNone.filter((counter) => result[counter] > 0)
-  if (!result.mayDoubt && result.inDoubt > 0) red.push('inDoubt')
-  return red
-}
-
 async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const { seed } = wishes
   const chance = openChance(seed)
@@ -95,29 +100,24 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     if (reader) reader.leaveUrl = leaveUrl
   })
   const look = () => tally.take(readJournal())
-  const releases: Published[] = []
+  const press = openPress(house, String(seed), openChance(seed + 2), has('duplicate-webhook'))
   const played: Record<string, number> = {}
   const skipped: Record<string, string> = {}
-  let published = 0
   let now = 'a calm mailing first'
 
-  const publishNext = async () => {
-    published += 1
-    const copies = has('duplicate-webhook') && published > 1 ? 1 + Math.floor(chance.between(1, 8)) : 1
-    releases.push(await publish(house.installation, String(seed), `Chaos ${published}`, copies))
-  }
-  const newest = () => releases.at(-1)?.title ?? ''
+  const newest = () => press.newest()?.title ?? ''
+  const mailings = () => press.told.length
   const tell = () =>
-    wishes.say({ kills: played['worker-kill'] ?? 0, mailings: published, letters: tally.acceptances.length, now })
+    wishes.say({ kills: played['worker-kill'] ?? 0, mailings: mailings(), letters: tally.acceptances.length, now })
   const ticking = setInterval(() => {
     look()
     tell()
   }, 100)
 
   // One mailing in peace: it gives every reader a letter to leave by, and shows that the house stands.
-  await publishNext()
+  await press.publishNext()
   // The same letters over and over are no way to an end.
-  const most = () => 3 * wishes.recipients * published
+  const most = () => 3 * wishes.recipients * mailings()
   const letEnd = () =>
     untilEnded(house, () => Math.min(most(), tally.acceptances.length), wishes.patience ?? usualPatience)
   await letEnd()
@@ -132,6 +132,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     following: has('follow'),
     hasNewest: (reader) => tally.copies.get(newest())?.has(reader.address) ?? false,
   })
+  press.beginRevising({ corrections: has('correction'), withdrawals: has('withdrawal') })
   let isBusy = true
   const publishing = keepBusy()
 
@@ -141,7 +142,9 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     const stage: Stage = {
       house,
       chance,
-      publishNext,
+      publishNext: press.publishNext,
+      publishForLater: press.publishForLater,
+      isLong: isLongRun(wishes.kills),
       letters: () => tally.acceptances.length,
       skip: (why) => {
         skipped[name] = why
@@ -155,21 +158,30 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   now = 'waiting for the rest'
   isBusy = false
   await publishing
+  await press.close()
   await letEnd()
   await visitors.close()
   clearInterval(ticking)
   await house.sink.flush()
   look()
   const ledger = await readLedger(house.pool)
-  const recovery = worstRecovery(house.outages, releases, tally)
+  const { told } = press
+  const { outages } = house
+  const recovery = worstRecovery(outages, told, tally)
+  const counts = countLetters({ told, readers, tally, ledger, outages })
+  const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
-    ...countLetters({ releases, readers, tally, ledger }),
+    ...counts,
+    culprits: [...counts.culprits, ...house.fallen.map((part) => `fallen: ${part} ended by itself`)],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
     kills: played['worker-kill'] ?? 0,
-    mailings: releases.length,
+    mailings: told.length,
+    corrections: toldOf('correction'),
+    withdrawals: toldOf('withdrawal'),
     notEnded: ledger.notEnded.length,
     optOuts: visitors.left(),
+    ownJournals: hasOwnJournals(seed),
     fallen: house.fallen.length,
     played,
     skipped,
@@ -178,10 +190,11 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     folder: house.folder,
   }
 
-  /** There is always a mailing under way: the next begins when the last is half accepted. */
+  /** There is always a mailing under way: the next begins when the last is half accepted, or taken back. */
   async function keepBusy(): Promise<void> {
     while (isBusy) {
-      if (tally.acceptedOf(newest()) > wishes.recipients * 0.5) await publishNext()
+      const isTakenBack = press.newest()?.kind === 'withdrawal'
+      if (isTakenBack || tally.acceptedOf(newest()) > wishes.recipients * 0.5) await press.publishNext()
       await pause(50)
     }
   }
@@ -214,7 +227,11 @@ async function untilEnded(house: House, letters: () => number, patience: number)
   let [before, since] = ['', performance.now()]
   while (performance.now() - since < patience) {
     const { rows } = await house.pool
-      .query<{ open: number }>(`select count(*)::int as open from mailings where state <> 'done'`)
+      .query<{ open: number }>(
+        `select count(*)::int as open from mailings m
+          where state not in ('done', 'superseded')
+             or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
+      )
       .catch(() => ({ rows: [] }))
     if (rows[0]?.open === 0) return
     const state = `${rows[0]?.open} ${letters()}`

@@ -89,7 +89,7 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
       return
     }
     const to = pathIn(line)
-    host.note({ is: 'begun', to }, letter.begun)
+    host.note({ is: 'begun', to, envelope: letter.name }, letter.begun)
     const refusal = isUnknown(host.rules(), to) ? '550 5.1.1 no such user here' : refusalOf(letter.misdeed)
     if (refusal !== null) host.note({ is: 'refused', to, code: Number(refusal.slice(0, 3)) })
     else letter.to = to
@@ -148,6 +148,8 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
       is: 'accepted',
       to,
       begunAt: taken.begun.at,
+      begunSeq: taken.begun.seq,
+      envelope: taken.name,
       subject: fieldIn(header, 'Subject'),
       messageId: fieldIn(header, 'Message-ID'),
       leaveUrl: fieldIn(header, 'List-Unsubscribe').replace(/^<|>$/g, ''),

@@ -8,7 +8,11 @@ import { type SinkHost, serve } from './sink-session.ts'
  * The mail host of a chaos run, a process of its own that shares no code with what it judges: bytes from a socket,
  * answers by seeded rule, and every event appended to a journal.
  */
-export type SinkOrder = { readonly rules: SinkRules } | { readonly left: string } | { readonly flush: true }
+export type SinkOrder =
+  | { readonly rules: SinkRules }
+  | { readonly left: string }
+  | { readonly replaced: { readonly mailing: string; readonly title: string } }
+  | { readonly flush: true }
 export type SinkNews = { readonly port: number } | { readonly flushed: true }
 
 const [path, given] = process.argv.slice(2) as [string, string]
@@ -54,6 +58,7 @@ const tell = (news: SinkNews) => process.send?.(news)
 process.on('message', (order: SinkOrder) => {
   if ('rules' in order) rules = order.rules
   else if ('left' in order) note({ is: 'left', to: order.left })
+  else if ('replaced' in order) note({ is: 'replaced', to: '', ...order.replaced })
   else {
     flush()
     tell({ flushed: true })

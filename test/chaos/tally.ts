@@ -1,53 +1,77 @@
+import { mailingIn } from './envelope.ts'
 import type { Entry } from './journal.ts'
+import { headedAsCorrected } from './publisher.ts'
 
 /** What the sink's journal comes to, kept up as it grows. */
 export type Tally = {
   take(entries: readonly Entry[]): void
-  /** Release title → address → when each copy that was accepted had begun. */
+  /** What was told, by its title → address → when each copy that was accepted had begun. */
   readonly copies: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>
+  /** Letters that say they are a correction: “<title> to <address>”. */
+  readonly corrections: ReadonlySet<string>
   /** Every acceptance, in order. */
   readonly acceptances: readonly { readonly at: number; readonly title: string; readonly to: string }[]
   readonly refusals: ReadonlyMap<string, { readonly code: number; readonly at: number }>
-  /** Letters begun after their reader's opt-out had been answered. */
+  /** Letters begun after their reader's opt-out, or their release's correction or withdrawal, had been answered. */
   readonly late: readonly string[]
-  /** Copies of one letter under two Message-IDs, and two letters under one. */
+  /** Copies of one letter under two Message-IDs, two letters under one, and letters in another mailing's envelope. */
   readonly misnamed: readonly string[]
+  /** Mailing → when the first of its letters began. */
+  readonly firstBegun: ReadonlyMap<string, number>
+  /** Letters begun to addresses that had been refused for good before. */
+  readonly begunToGone: readonly { readonly to: string; readonly mailing: string | null }[]
   acceptedOf(title: string): number
 }
 
 export function openTally(onLetter: (address: string, leaveUrl: string) => void): Tally {
   const copies = new Map<string, Map<string, number[]>>()
+  const corrections = new Set<string>()
   const acceptances: { at: number; title: string; to: string }[] = []
   const refusals = new Map<string, { code: number; at: number }>()
   const leftAt = new Map<string, number>()
-  const messageIds = new Map<string, string>()
-  const late: string[] = []
-  const misnamed: string[] = []
+  /** Mailing → title and place in the order of things. */
+  const replacedMailings = new Map<string, { title: string; seq: number }>()
+  const replacedTitles = new Map<string, number>()
+  const late = new Map<number, string>()
+  const naming = openNaming()
+  const firstBegun = new Map<string, number>()
+  const begunToGone: { to: string; mailing: string | null }[] = []
 
   const takers: { [Kind in Entry['is']]: (entry: Extract<Entry, { is: Kind }>) => void } = {
-    begun: ({ to, seq }) => {
-      const left = leftAt.get(to)
-      if (left !== undefined && seq > left) late.push(to)
+    begun: ({ to, seq, at, envelope }) => {
+      const mailing = mailingIn(envelope)
+      if (seq > (leftAt.get(to) ?? Infinity)) late.set(seq, `to ${to}, who had left`)
+      const replaced = mailing === null ? undefined : replacedMailings.get(mailing)
+      if (replaced && seq > replaced.seq) late.set(seq, `${replaced.title} to ${to}, replaced by then`)
+      if (mailing !== null && at < (firstBegun.get(mailing) ?? Infinity)) firstBegun.set(mailing, at)
+      if ((refusals.get(to)?.code ?? 0) >= 500) begunToGone.push({ to, mailing })
     },
     refused: ({ to, code, at }) => {
       // For good outweighs for now; the first of each counts.
       const known = refusals.get(to)
       if (!known || (code >= 500 && known.code < 500)) refusals.set(to, { code, at })
     },
-    accepted: ({ to, at, begunAt, subject, messageId, leaveUrl }) => {
-      const letters = copies.get(subject) ?? new Map<string, number[]>()
-      copies.set(subject, letters)
+    accepted: ({ to, at, begunAt, begunSeq, envelope, subject, messageId, leaveUrl }) => {
+      const isCorrection = subject.startsWith(headedAsCorrected)
+      const title = isCorrection ? subject.slice(headedAsCorrected.length) : subject
+      const letter = `${title} to ${to}`
+      if (isCorrection) corrections.add(letter)
+      // Whatever its envelope said, this is the text that was replaced.
+      if (begunSeq > (replacedTitles.get(title) ?? Infinity)) late.set(begunSeq, `${letter}, replaced by then`)
+      const letters = copies.get(title) ?? new Map<string, number[]>()
+      copies.set(title, letters)
       letters.set(to, [...(letters.get(to) ?? []), begunAt])
-      acceptances.push({ at, title: subject, to })
-      const letter = `${subject} to ${to}`
-      const known = messageIds.get(messageId) ?? letter
-      messageIds.set(messageId, letter)
-      if (known !== letter) misnamed.push(letter)
+      acceptances.push({ at, title, to })
+      naming.check({ letter, title, messageId, mailing: mailingIn(envelope) })
       onLetter(to, leaveUrl)
     },
     answered: () => {},
     left: ({ to, seq }) => {
       if (!leftAt.has(to)) leftAt.set(to, seq)
+    },
+    replaced: ({ mailing, title, seq }) => {
+      replacedMailings.set(mailing, { title, seq })
+      replacedTitles.set(title, seq)
     },
   }
   return {
@@ -55,10 +79,48 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       for (const entry of entries) takers[entry.is](entry as never)
     },
     copies,
+    corrections,
     acceptances,
     refusals,
-    late,
-    misnamed,
+    get late() {
+      return [...late.values()]
+    },
+    misnamed: naming.misnamed,
+    firstBegun,
+    begunToGone,
     acceptedOf: (title) => copies.get(title)?.size ?? 0,
+  }
+}
+
+type Named = {
+  readonly letter: string
+  readonly title: string
+  readonly messageId: string
+  readonly mailing: string | null
+}
+
+/** Holds every letter to its one Message-ID and every title to its one mailing, both ways. */
+function openNaming() {
+  const letterByMessageId = new Map<string, string>()
+  const messageIdByLetter = new Map<string, string>()
+  const titleByMailing = new Map<string, string>()
+  const mailingByTitle = new Map<string, string>()
+  const misnamed: string[] = []
+
+  /** Whether this is the first that is known of `name`, or the same as ever. */
+  function holds(names: Map<string, string>, name: string, is: string): boolean {
+    const known = names.get(name)
+    if (known === undefined) names.set(name, is)
+    return known === undefined || known === is
+  }
+
+  return {
+    misnamed,
+    check: ({ letter, title, messageId, mailing }: Named) => {
+      if (!holds(letterByMessageId, messageId, letter)) misnamed.push(`${letter}, under another letter's Message-ID`)
+      if (!holds(messageIdByLetter, letter, messageId)) misnamed.push(`${letter}, under a second Message-ID`)
+      const isOwn = mailing !== null && holds(titleByMailing, mailing, title) && holds(mailingByTitle, title, mailing)
+      if (!isOwn) misnamed.push(`${letter}, in an envelope of mailing ${mailing}`)
+    },
   }
 }

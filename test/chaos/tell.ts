@@ -1,5 +1,5 @@
 import type { ChaosResult, ChaosWishes } from './run.ts'
-import { redCounters } from './run.ts'
+import { redCounters } from './verdict.ts'
 
 type Shown = Pick<ChaosWishes, 'seed' | 'recipients' | 'workers' | 'queues'>
 
@@ -24,7 +24,7 @@ export function toJson({ seed, recipients, workers, queues }: Shown, result: Cha
 const mostCulprits = 20
 
 export function tellResult(wishes: Shown, result: ChaosResult): string {
-  const red = redCounters(result)
+  const red: readonly string[] = redCounters(result)
   const row = (name: string, value: string | number, note = '') =>
     `  ${name.padEnd(17)}${String(value).padStart(9)}${red.includes(name) ? '  RED' : ''}${note && `  ${note}`}`
   const others = Object.entries(result.endedOtherwise).map(([state, letters]) => `${letters} ${state}`)
@@ -33,8 +33,9 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
   const culprits = result.culprits.slice(0, mostCulprits).map((culprit) => `  ${culprit}`)
   const more = result.culprits.length - culprits.length
   return [
-    `Seed ${wishes.seed}, ${wishes.recipients} readers, ${wishes.workers} workers processes, queues in ${wishes.queues}: ${result.seconds} seconds`,
+    `Seed ${wishes.seed}, ${wishes.recipients} readers, ${wishes.workers} workers processes, queues in ${wishes.queues}, ${result.ownJournals ? 'a journal for each' : 'one journal'}: ${result.seconds} seconds`,
     row('owed', result.owed, `in ${result.mailings} mailings`),
+    row('corrections', result.corrections, `and ${result.withdrawals} withdrawals`),
     row('accepted', result.accepted, others.length > 0 ? `and ${others.join(', ')}` : ''),
     row('lost', result.lost),
     row('doubled', result.doubled),
@@ -42,9 +43,14 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('excess', result.excess),
     row('late', result.late, `${result.optOuts} readers left`),
     row('phantom', result.phantom),
+    row('untold', result.untold),
+    row('toGone', result.toGone),
+    row('untimely', result.untimely, `of ${result.played.embargo ?? 0} under embargo`),
+    row('burnt', result.burnt),
     row('notEnded', result.notEnded),
+    row('fallen', result.fallen),
     row('recoverySeconds', result.recoverySeconds, result.slowestPart),
-    row('kills', result.kills, result.fallen > 0 ? `and ${result.fallen} ends that nobody ordered` : ''),
+    row('kills', result.kills),
     `  played: ${played.join(', ')}`,
     ...skipped,
     ...culprits,

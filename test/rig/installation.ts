@@ -90,11 +90,15 @@ export async function startInstallation(entries: string, wishes: Wishes): Promis
       child.stderr!.pipe(out)
       children.add(child)
       // What an end long after the start means is for the test to say.
-      const endsEarly = (code: number | null, signal: NodeJS.Signals | null) =>
-        out.once('close', () => {
+      const endsEarly = (code: number | null, signal: NodeJS.Signals | null) => {
+        const tell = () => {
           const words = readFileSync(log, 'utf8').slice(-2_000)
           reject(new Error(`${name} ended with ${signal ?? code}: ${words}`))
-        })
+        }
+        // Its last words may have been written down before its end is heard of.
+        if (out.closed) tell()
+        else out.once('close', tell)
+      }
       child.once('exit', endsEarly)
       child.once('exit', () => children.delete(child))
       child.once('message', () => {

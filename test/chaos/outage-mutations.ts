@@ -1,0 +1,64 @@
+import type { Mutation } from './mutation.ts'
+
+/** Guards of what a house should bear: a mail host that is away or does not know an address, a database that goes. */
+export const outageMutations = {
+  'no-suppression': {
+    sentence: 'What a mail host refuses for good is forgotten with the letter.',
+    patches: [
+      { file: 'workers/mailer/record-outcomes.js', find: 'await suppressBounced(tx, gone);', put: '' },
+      { file: 'workers/mailer/record-outcomes.js', find: 'await endBounced(tx, gone);', put: '' },
+    ],
+    faults: ['unknown-user', 'clock-jump'],
+    kills: 140,
+    red: ['toGone'],
+  },
+  'no-thrift': {
+    sentence: 'A mail host that cannot be reached costs each reader a try.',
+    patches: [
+      {
+        file: 'workers/mailer/judge-outcome.js',
+        within: 'judgeOutcome',
+        find: 'if (beforeMail.has(outcome.phase))',
+        put: 'if (false)',
+      },
+    ],
+    faults: ['mail-host-away', 'clock-jump'],
+    kills: 20,
+    red: ['burnt'],
+  },
+  'long-rest': {
+    sentence: 'A mail host that could not be reached is tried again after forty seconds.',
+    patches: [
+      { file: 'workers/mailer/relay-circuit.js', find: 'const shortest = 2;', put: 'const shortest = 40;' },
+      { file: 'workers/mailer/relay-circuit.js', find: 'const longest = 10;', put: 'const longest = 40;' },
+    ],
+    faults: ['mail-host-away', 'clock-jump'],
+    kills: 20,
+    red: ['recoverySeconds'],
+  },
+  'no-ear': {
+    sentence: 'Nobody listens for connections to PostgreSQL that break while idle.',
+    patches: [{ file: 'shared/postgres/pool.js', find: `pool.on('error', options.onError);`, put: '' }],
+    faults: ['postgres-restart', 'clock-jump'],
+    kills: 40,
+    red: ['fallen'],
+  },
+  'second-name': {
+    sentence: 'A letter that is sent again has another Message-ID.',
+    patches: [
+      {
+        file: 'workers/mailer/compose.js',
+        find: '({ subscriptionId, address, language })',
+        put: '({ subscriptionId, address, language, attempt })',
+      },
+      {
+        file: 'workers/mailer/compose.js',
+        find: 'messageId: `',
+        put: 'messageId: attempt + `',
+      },
+    ],
+    faults: ['cut-after-dot', 'clock-jump'],
+    kills: 40,
+    red: ['phantom'],
+  },
+} as const satisfies Record<string, Mutation>

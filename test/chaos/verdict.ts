@@ -1,0 +1,31 @@
+import type { ChaosResult } from './run.ts'
+
+/**
+ * Seconds within which work goes on once a part is back, as promised: a lease of eight runs out, reconcile looks every
+ * second here and every five as shipped, and what is left is slack. Runs on a busy machine of two cores take up to 7.
+ */
+const longestRecovery = 15
+
+/** Whether the promise was kept. */
+export const isGreen = (result: ChaosResult) => redCounters(result).length === 0
+
+const mustBeNone = [
+  'lost',
+  'excess',
+  'late',
+  'phantom',
+  'untold',
+  'toGone',
+  'untimely',
+  'burnt',
+  'notEnded',
+  'fallen',
+] as const
+export type RedCounter = (typeof mustBeNone)[number] | 'inDoubt' | 'recoverySeconds'
+
+export function redCounters(result: ChaosResult): RedCounter[] {
+  const red: RedCounter[] = mustBeNone.filter((counter) => result[counter] > 0)
+  if (!result.mayDoubt && result.inDoubt > 0) red.push('inDoubt')
+  if (result.recoverySeconds > longestRecovery) red.push('recoverySeconds')
+  return red
+}

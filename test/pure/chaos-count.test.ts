@@ -1,0 +1,154 @@
+import { expect, test } from 'vitest'
+import { sealDelivery } from '../../shared/links/delivery-code.ts'
+import { linkKeys } from '../../shared/links/token.ts'
+import { type Counts, countLetters, type Evidence } from '../chaos/count.ts'
+import { mailingIn } from '../chaos/envelope.ts'
+import type { Entry } from '../chaos/journal.ts'
+import type { Ledger } from '../chaos/ledger.ts'
+import { headedAsWithdrawn, type Published } from '../chaos/publisher.ts'
+import type { Reader } from '../chaos/readers.ts'
+import { openTally } from '../chaos/tally.ts'
+import { testSecrets } from '../given/secrets.ts'
+
+const ada = 'ada@one.example'
+const ole = 'ole@two.example'
+
+const told = (title: string, mailing: string, wishes: Partial<Published> = {}): Published => ({
+  ...{ kind: 'release', title, externalId: 'x', hour: null, replaces: null, mailings: [mailing] },
+  accepted: { asked: 0, answered: 1 },
+  ...wishes,
+})
+const first = told('Quay', '1')
+const corrected = told('Quay revision 2', '2', {
+  kind: 'correction',
+  replaces: first,
+  accepted: { asked: 100, answered: 101 },
+})
+const withdrawn = told(headedAsWithdrawn('Quay'), '2', {
+  kind: 'withdrawal',
+  replaces: first,
+  accepted: { asked: 100, answered: 101 },
+})
+
+/** What a letter of this mailing is handed over by: its number in eight bytes, and what nobody here looks at. */
+const envelopeOf = (mailing: string) => {
+  const bits = BigInt(mailing).toString(2).padStart(64, '0').padEnd(65, '0')
+  const code = bits.match(/.{5}/g)!.map((five) => 'abcdefghijklmnopqrstuvwxyz234567'[Number.parseInt(five, 2)])
+  return `b+${code.join('').padEnd(39, 'a')}@mail.example`
+}
+
+let seq = 0
+const begun = (to: string, mailing: string, at = 10): Entry => ({
+  ...{ seq: ++seq, at, is: 'begun', to, envelope: envelopeOf(mailing) },
+})
+/** A letter from its beginning to its end. */
+const letter = (to: string, mailing: string, subject: string, messageId = `${mailing}-${to}`, at = 10): Entry[] => [
+  begun(to, mailing, at),
+  {
+    ...{ seq: ++seq, at: at + 1, is: 'accepted', to, envelope: envelopeOf(mailing), begunAt: at, begunSeq: seq - 1 },
+    ...{ subject, messageId, leaveUrl: '' },
+  },
+]
+const replaced = (mailing: string, title: string): Entry => ({
+  ...{ seq: ++seq, at: 101, is: 'replaced', to: '', mailing, title },
+})
+
+function count(
+  publications: readonly Published[],
+  entries: readonly Entry[],
+  states: Readonly<Record<string, string>> = {},
+): Counts {
+  const tally = openTally(() => {})
+  tally.take(entries)
+  const reader = (address: string): Reader => ({
+    ...{ address, follows: 'from-the-start', left: null, leaveUrl: null, confirmPath: null },
+  })
+  const ledger = {
+    ...{ doubted: 0, burnt: 0, notEnded: [], doubtsOf: () => [] },
+    stateOf: (mailing: string, address: string) => states[`${mailing} ${address}`] ?? 'sent, or nothing at all',
+  } satisfies Ledger
+  const evidence: Evidence = {
+    ...{ told: publications, tally, ledger, outages: [] },
+    readers: new Map([ada, ole].map((address) => [address, reader(address)])),
+  }
+  return countLetters(evidence)
+}
+
+test('the mailing stands in the envelope of a letter', () => {
+  const { code } = sealDelivery(linkKeys(testSecrets), 18n, 3462n)
+  expect(mailingIn(`b+${code}@mail.example`)).toBe('18')
+  expect(mailingIn(envelopeOf('9007199254740993'))).toBe('9007199254740993')
+  expect(mailingIn('notice@mail.example')).toBeNull()
+})
+
+test('a correction replaces what is unsent, and reaches those who had the old text as a correction', () => {
+  const calm = [
+    ...letter(ada, '1', 'Quay'),
+    replaced('1', 'Quay'),
+    ...letter(ada, '2', 'Rettelse: Quay revision 2', 'a2', 110),
+    ...letter(ole, '2', 'Rettelse: Quay revision 2', 'o2', 110),
+  ]
+  const ended = { [`1 ${ole}`]: 'withdrawn' }
+  expect(count([first, corrected], calm, ended)).toMatchObject({
+    ...{ owed: 4, accepted: 3, endedOtherwise: { withdrawn: 1 }, lost: 0, late: 0, phantom: 0, untold: 0 },
+  })
+  // The ledger's word is not enough where nothing was replaced, nor a replacement where the ledger calls it sent.
+  expect(count([first], letter(ada, '1', 'Quay'), ended).lost).toBe(1)
+  expect(count([first, corrected], calm, { [`1 ${ole}`]: 'sent' }).lost).toBe(1)
+})
+
+test('a letter with the old text that begins after the answer is late, by its envelope or by its title', () => {
+  expect(count([first, corrected], [replaced('1', 'Quay'), begun(ada, '1')]).late).toBe(1)
+  const disguised = count([first, corrected], [replaced('1', 'Quay'), ...letter(ada, '2', 'Quay')])
+  expect(disguised).toMatchObject({ late: 1 })
+  const before = begun(ada, '1')
+  expect(count([first, corrected], [replaced('1', 'Quay'), before]).late).toBe(0)
+})
+
+test('whoever had the old text and is not told that the new one corrects it is untold', () => {
+  const unmarked = [
+    ...letter(ada, '1', 'Quay'),
+    ...letter(ada, '2', 'Quay revision 2'),
+    ...letter(ole, '2', 'Quay revision 2'),
+  ]
+  expect(count([first, corrected], unmarked)).toMatchObject({ untold: 1 })
+})
+
+test('a withdrawal is owed to those who have the release, and to nobody who never followed', () => {
+  const had = letter(ada, '1', 'Quay')
+  expect(count([first, withdrawn], had, { [`1 ${ole}`]: 'withdrawn' }).lost).toBe(1)
+  const whole = [...had, replaced('1', 'Quay'), ...letter(ada, '2', withdrawn.title)]
+  expect(count([first, withdrawn], whole, { [`1 ${ole}`]: 'nothing at all' })).toMatchObject({
+    owed: 3,
+    lost: 0,
+    phantom: 0,
+  })
+  const embargoed = { ...first, hour: 10_000 }
+  const unheard = { ...withdrawn, replaces: embargoed }
+  expect(count([embargoed, unheard], letter(ada, '2', withdrawn.title)).phantom).toBe(1)
+})
+
+test('one letter under two Message-IDs is red, and so are two under one, and one in another mailing’s envelope', () => {
+  expect(count([first], [...letter(ada, '1', 'Quay', 'a'), ...letter(ada, '1', 'Quay', 'b')]).phantom).toBe(1)
+  expect(count([first], [...letter(ada, '1', 'Quay', 'a'), ...letter(ole, '1', 'Quay', 'a')]).phantom).toBe(1)
+  expect(count([first], [...letter(ada, '1', 'Quay'), ...letter(ole, '7', 'Quay')]).phantom).toBe(1)
+  expect(count([first], [...letter(ada, '1', 'Quay'), ...letter(ole, '1', 'Quay')]).phantom).toBe(0)
+})
+
+test('an address refused for good gets no letter of a release accepted half a minute later', () => {
+  const refused: Entry = { seq: ++seq, at: 1_000, is: 'refused', to: ada, code: 550 }
+  const later = (asked: number) => told('Pier', '3', { accepted: { asked, answered: asked + 1 } })
+  expect(count([later(20_000)], [refused, begun(ada, '3', 21_000)]).toGone).toBe(0)
+  expect(count([later(40_000)], [refused, begun(ada, '3', 41_000)]).toGone).toBe(1)
+})
+
+test('a letter before its release’s hour is untimely, and so is a first one long after it', () => {
+  const embargoed = told('Quay', '1', { hour: 5_000 })
+  const from = (at: number) => count([embargoed], [begun(ada, '1', at)]).untimely
+  expect([from(4_999), from(5_000), from(19_000), from(21_000)]).toEqual([1, 0, 0, 1])
+})
+
+test('nobody has failed: no mail host of a run refuses for so long', () => {
+  const busy: Entry = { seq: ++seq, at: 5, is: 'refused', to: ada, code: 450 }
+  expect(count([first], [busy, ...letter(ole, '1', 'Quay')], { [`1 ${ada}`]: 'failed' }).lost).toBe(1)
+})
