@@ -17,16 +17,50 @@ export async function signLetter(
 ): Promise<Buffer> {
   const plan = planOf(prepared)
   const fields = fieldsFor(plan, reader)
-  const span = { t: Math.floor(at.getTime() / 1000), bh: bodyHash(plan, reader), h: namesInWords(plan) }
+  const span = `t=${Math.floor(at.getTime() / 1000)}; bh=${bodyHash(plan, reader)};`
   const signatures = await Promise.all(
     keys.map(async (key) => {
+      const { before, after } = frameOf(plan, domain, key)
       // One blank between words and nowhere else: folded or not, this is the relaxed form already.
-      const value = `v=1; a=${key.algorithm}; c=relaxed/relaxed; d=${domain}; s=${key.selector}; t=${span.t}; bh=${span.bh}; h=${span.h}; b=`
-      const signature = await signWith(key, Buffer.from(`${fields}dkim-signature:${value}`))
-      return header('DKIM-Signature', value + inWords(signature.toString('base64'), /.{1,70}/g))
+      const message = `${fields}dkim-signature:${before.value} ${span} ${after.value} b=`
+      const signature = (await signWith(key, Buffer.from(message))).toString('base64')
+      return `${before.folded}\r\n ${span}\r\n ${after.folded}\r\n b=${inLines(signature)}\r\n`
     }),
   )
   return Buffer.from(signatures.join(''))
+}
+
+/** The tags that stand before and after a letter's own: as they are signed, and folded as they are written. */
+type Frame = { readonly before: Part; readonly after: Part }
+type Part = { readonly value: string; readonly folded: string }
+
+const frames = new WeakMap<SigningPlan, Map<DkimKey, Frame>>()
+
+function frameOf(plan: SigningPlan, domain: string, key: DkimKey): Frame {
+  const known = frames.get(plan) ?? new Map<DkimKey, Frame>()
+  frames.set(plan, known)
+  const frame = known.get(key) ?? makeFrame(plan, domain, key)
+  known.set(key, frame)
+  return frame
+}
+
+function makeFrame(plan: SigningPlan, domain: string, { algorithm, selector }: DkimKey): Frame {
+  const tags = `v=1; a=${algorithm}; c=relaxed/relaxed; d=${domain}; s=${selector};`
+  // A long list has blanks where it is folded; verifiers take them out again.
+  const names = plan.names.join(':').match(/.{1,60}(?::|$)/g)!
+  return {
+    before: { value: tags, folded: header('DKIM-Signature', tags).slice(0, -'\r\n'.length) },
+    after: { value: `h=${names.join(' ')};`, folded: `h=${names.join('\r\n ')};` },
+  }
+}
+
+const longestLine = 70
+
+function inLines(signature: string): string {
+  let lines = signature.slice(0, longestLine)
+  for (let from = longestLine; from < signature.length; from += longestLine)
+    lines += `\r\n ${signature.slice(from, from + longestLine)}`
+  return lines
 }
 
 function fieldsFor({ fields }: SigningPlan, reader: ReaderSlots): string {
@@ -48,14 +82,3 @@ const signWith = ({ algorithm, privateKey }: DkimKey, message: Buffer): Promise<
   algorithm === 'rsa-sha256'
     ? onThreadPool('sha256', message, privateKey)
     : onThreadPool(null, createHash('sha256').update(message).digest(), privateKey)
-
-const listed = new WeakMap<SigningPlan, string>()
-
-function namesInWords(plan: SigningPlan): string {
-  const known = listed.get(plan) ?? inWords(plan.names.join(':'), /.{1,60}(?::|$)/g)
-  listed.set(plan, known)
-  return known
-}
-
-/** Blanks where a long value may be folded; verifiers take them out again. */
-const inWords = (text: string, word: RegExp) => text.match(word)!.join(' ')

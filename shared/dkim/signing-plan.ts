@@ -95,4 +95,10 @@ const markOf = (slot: Slot) => String.fromCharCode(firstMark + slots.indexOf(slo
 const marks = new RegExp(`([${slots.map(markOf).join('')}])`)
 
 const parted = (text: string): Piece[] =>
-  text.split(marks).map((part, n) => (n % 2 === 0 ? part : { slot: slots[part.charCodeAt(0) - firstMark]! }))
+  text.split(marks).map((part, n) => (n % 2 === 0 ? narrow(part) : { slot: slots[part.charCodeAt(0) - firstMark]! }))
+
+/** V8 keeps a text with a mark in it, and every piece cut from it, in two bytes a character; writing those costs twice. */
+function narrow(text: string): string {
+  const bytes = Buffer.from(text)
+  return bytes.length === text.length ? bytes.toString('latin1') : text
+}

@@ -62,9 +62,17 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
 
   return {
     send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart),
+    // No more are begun than can be under way: a thousand that wait for their turn grow old, and old ones are dear to collect.
     async sendRow({ length, open, mayStart, settle, until }) {
-      const sendPlace = async (place: number) => settle(place, await sendInTurn(() => open(place), mayStart, until))
-      await Promise.all(Array.from({ length }, (_, place) => sendPlace(place)))
+      let next = 0
+      const sendOneAfterAnother = async () => {
+        while (next < length) {
+          const place = next
+          next += 1
+          settle(place, await sendInTurn(() => open(place), mayStart, until))
+        }
+      }
+      await Promise.all(Array.from({ length: Math.min(length, most) }, sendOneAfterAnother))
     },
     close: deps.transport.close,
   }
