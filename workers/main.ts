@@ -138,7 +138,7 @@ async function start(): Promise<() => Promise<void>> {
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
   const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
-  const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE }
+  const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE, giveUpAfter: settings.RETRY_WINDOW }
 
   const workers = [
     openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),

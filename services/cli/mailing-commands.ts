@@ -3,6 +3,7 @@ import { type Settlement, settleDoubts } from '../../shared/delivery/settle-doub
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import { type MailingKind, type MailingState, mailingKinds, mailingStates } from '../../shared/mailing/mailing.ts'
 import { findMailingProgress, listMailings, type MailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
+import { tryAgain } from '../../shared/mailing/tries.sql.ts'
 import type { Db } from '../../shared/postgres/pool.ts'
 import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
@@ -12,7 +13,7 @@ import { asJson, count } from './terminal.ts'
 
 type Json = { json?: true }
 
-/** `mailing list`, `show`, `pause`, `resume`, `cancel`, `settle`. */
+/** `mailing list`, `show`, `pause`, `resume`, `try-again`, `cancel`, `settle`. */
 export function addMailingCommands(program: Command, deps: CliDeps): void {
   const mailing = program
     .command('mailing')
@@ -53,6 +54,14 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
     .action((id: string, options: Json) => pause(deps, id, false, options))
 
   mailing
+    .command('try-again')
+    .description('set one going whose letters could not be prepared, once the reason is mended')
+    .argument('<id>', 'its number')
+    .option('--json', 'answer in JSON')
+    .addHelpText('after', tryAgainExamples)
+    .action((id: string, options: Json) => setGoing(deps, id, options))
+
+  mailing
     .command('cancel')
     .description('stop it for good: what has not left is never sent')
     .argument('<id>', 'its number')
@@ -84,6 +93,15 @@ Examples:
   pressebud mailing list --newsroom havna --limit 5 --json
   pressebud mailing list --kind digest
 `
+const tryAgainExamples = `
+A mailing is “failed” when its letters could not be prepared: “pressebud mailing show” says why. One that is still
+“accepted” and in trouble tries by itself, at growing distances; this makes the next try come at once. A correction by the
+publisher does not need it.
+
+Example:
+  pressebud mailing list --state failed
+  pressebud mailing try-again 12
+`
 const cancelExamples = `
 To stop for a while only, pause. What has left has left; the release stays on the newsroom's page.
 
@@ -105,7 +123,7 @@ async function list({ terminal, surroundings }: CliDeps, options: ListOptions): 
   if (!/^\d{1,4}$/.test(options.limit) || limit === 0) throw usageMistake('--limit is a number from 1 to 9999.')
   const db = surroundings.database()
   const newsroom = options.newsroom === undefined ? null : (await chooseNewsroom(db, options.newsroom)).slug
-  const live = ['embargoed', 'accepted', 'cutting', 'sending']
+  const live = ['embargoed', 'accepted', 'failed', 'cutting', 'sending']
   const states = options.state === undefined ? null : options.state === 'live' ? live : [options.state]
   const kind = options.kind ?? null
   const mailings = await listMailings(db, { newsroom, states, kind, paused: null, before: null, limit })
@@ -126,6 +144,14 @@ async function pause(deps: CliDeps, id: string, paused: boolean, options: Json):
     ? `Mailing ${id} is paused. Letters under way end; to go on: pressebud mailing resume ${id}`
     : `Mailing ${id} goes on within a few seconds.`
   await tell(deps, id, done, options)
+}
+
+async function setGoing(deps: CliDeps, id: string, options: Json): Promise<void> {
+  const db = deps.surroundings.database()
+  const mailing = await choose(db, id)
+  if (!(await tryAgain(db, mailing.id)))
+    throw new Mistake(`Nothing holds up mailing ${id} (${mailing.state}): nothing was changed.`)
+  await tell(deps, id, `Mailing ${id} is set going: workers try to prepare its letters within a few seconds.`, options)
 }
 
 async function cancel(deps: CliDeps, id: string, options: Json & { yes?: true }): Promise<void> {

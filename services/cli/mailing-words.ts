@@ -19,12 +19,19 @@ export function tellMailings(paint: Paint, mailings: readonly MailingProgress[])
 
 /** One mailing from near. */
 export function tellMailing(paint: Paint, mailing: MailingProgress): string {
-  const { totals } = mailing
+  const { totals, trouble } = mailing
   const facts = factsOf(paint, [
     ['Mailing', `${mailing.id}: ${titleOf(mailing)}`],
     ['Newsroom', `${mailing.newsroomName} (${mailing.newsroomSlug})`],
     ['Kind', kindOf(mailing)],
     ['State', `${standing(mailing)}: ${mailingStates[mailing.state]}`],
+    ...(trouble === null
+      ? []
+      : ([
+          ['Why', trouble.reason],
+          ['Tried', `${count(trouble.tries, 'time', 'times')} since ${minuteOf(trouble.since)}`],
+          ['Next try', trouble.nextAt === null ? 'when you set it going' : secondOf(trouble.nextAt)],
+        ] as const)),
     ['Accepted', minuteOf(mailing.acceptedAt)],
     ['Due', minuteOf(mailing.dueAt)],
     ['Started', minuteOf(mailing.startedAt)],
@@ -41,6 +48,8 @@ export function tellMailing(paint: Paint, mailing: MailingProgress): string {
     ['Ever in doubt', number(totals.doubted)],
     ['Chunks', `${number(totals.chunksDone)} of ${number(totals.chunks)} done`],
   ])
+  if (mailing.state === 'failed')
+    return `${facts}\nNothing of it leaves. Once the reason is mended: pressebud mailing try-again ${mailing.id}\n`
   if (totals.inDoubt === 0) return facts
   return `${facts}\n${count(totals.inDoubt, 'letter waits', 'letters wait')} for you to settle: pressebud mailing settle --help\n`
 }
@@ -58,9 +67,16 @@ function kindOf({ kind, revision, digest }: MailingProgress): string {
 }
 
 const over = ['done', 'cancelled', 'superseded']
-const standing = ({ state, paused }: MailingProgress) => (paused && !over.includes(state) ? `${state}, paused` : state)
+const standing = ({ state, paused, trouble }: MailingProgress) =>
+  [
+    state,
+    ...(paused && !over.includes(state) ? ['paused'] : []),
+    ...(trouble !== null && state === 'accepted' ? ['in trouble'] : []),
+  ].join(', ')
 
 const number = (n: number) => n.toLocaleString('en-GB')
+
+const secondOf = (at: Date) => `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 
 const minuteOf = (at: Date | null) =>
   at === null ? 'not yet' : `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`

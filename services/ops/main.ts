@@ -5,6 +5,7 @@ import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.t
 import { openLog } from '../../shared/log/log.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { tryAgain } from '../../shared/mailing/tries.sql.ts'
 import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
 import { closePool, openPool } from '../../shared/postgres/pool.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
@@ -50,6 +51,7 @@ await runProcess({
         pause: (id) => setPaused(pool, id as MailingId, true),
         resume: (id) => setPaused(pool, id as MailingId, false),
         cancel: (id) => cancelMailing(pool, id as MailingId),
+        tryAgain: (id) => tryAgain(pool, id as MailingId),
         settle: (id, as) => settleDoubts(pool, id as MailingId, as),
       },
     })

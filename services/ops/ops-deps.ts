@@ -11,6 +11,8 @@ export type MailingActions = {
   pause(id: string): Promise<boolean>
   resume(id: string): Promise<boolean>
   cancel(id: string): Promise<boolean>
+  /** Sets one going whose letters could not be prepared. */
+  tryAgain(id: string): Promise<boolean>
   /** What becomes of letters held in doubt. */
   settle(id: string, as: Settlement): Promise<Settled | 'unknown' | 'over'>
 }

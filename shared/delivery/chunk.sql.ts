@@ -63,7 +63,7 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<L
         set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
-        and c.state <> 'done' and c.next_at <= now() and not m.paused and m.state <> 'accepted'
+        and c.state <> 'done' and c.next_at <= now() and not m.paused and m.state not in ('accepted', 'failed')
         and (c.lease_until is null
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $3 * interval '1 second'))
      returning c.fence, c.state`,
@@ -130,7 +130,7 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
     `select c.mailing_id, c.n, c.rank, c.fence
        from mailings m
        join chunks c on c.mailing_id = m.id
-      where m.state not in ('accepted', 'done') and not m.paused
+      where m.state not in ('accepted', 'failed', 'done') and not m.paused
         and c.state <> 'done' and c.next_at <= now()
         and (c.lease_until is null
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))

@@ -20,7 +20,9 @@ export async function insertDigestMailing(
 /** Lets the letters of a digest leave, now that they are prepared. False: it was stopped, is paused, or they leave already. */
 export async function openDigestMailing(db: Db, id: MailingId): Promise<boolean> {
   const { rowCount } = await db.query(
-    `update mailings set state = 'cutting', started_at = now()
+    `update mailings
+        set state = 'cutting', started_at = now(), tries = 0, own_faults = 0, tried_at = null, try_until = null,
+            next_try_at = null, trouble = null, trouble_since = null
       where id = $1 and kind = 'digest' and state = 'accepted' and not paused`,
     [id],
   )

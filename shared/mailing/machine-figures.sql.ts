@@ -13,7 +13,7 @@ export type MachineFigures = {
   readonly oldestDueChunk: WaitingChunk | null
   /** Since when due chunks wait and no worker is at any chunk at all; `null`: none waits, or somebody is at work. */
   readonly stalledSince: Date | null
-  /** Mailings whose hour has come and whose audience is not yet cut. */
+  /** Mailings whose hour has come and whose audience is not yet cut; those in trouble are told of elsewhere. */
   readonly uncutMailings: number
   readonly oldestUncutSince: Date | null
   /** Confirmation letters and the like that should have left by now. */
@@ -30,10 +30,10 @@ export type MachineFigures = {
 export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigures> {
   const { rows } = await db.query<FiguresRow>(
     `with live as (
-       select id, state, paused, due_at from mailings where state not in ('done', 'cancelled', 'superseded')
+       select id, state, paused, due_at, trouble from mailings where state not in ('done', 'cancelled', 'superseded')
      ), unfinished as (
        select c.mailing_id, c.n, c.lease_until, greatest(c.next_at, c.lease_until) as since,
-              not l.paused and c.next_at <= $1 and (c.lease_until is null or c.lease_until <= $1) as due
+              not l.paused and l.state not in ('accepted', 'failed') and c.next_at <= $1 and (c.lease_until is null or c.lease_until <= $1) as due
          from chunks c
          join live l on l.id = c.mailing_id
         where c.state <> 'done'
@@ -45,7 +45,7 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
                        (select max(done_at) from mailings)) as at
          from chunks c join live l on l.id = c.mailing_id
      ), uncut as (
-       select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and due_at <= $1
+       select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and trouble is null and due_at <= $1
      ), late as (
        select next_at from notices where state in ('due', 'claimed', 'deferred') and next_at <= $1
      )

@@ -1,5 +1,6 @@
 import type { Db } from '../postgres/pool.ts'
 import type { MailingId, MailingKind, MailingState } from './mailing.ts'
+import type { Trouble } from './trouble.ts'
 
 /**
  * How mailings stand, for those who watch them. Every figure is summed from `chunks`: the ledger holds a row per
@@ -39,6 +40,8 @@ export type MailingProgress = {
   readonly dueAt: Date
   readonly startedAt: Date | null
   readonly doneAt: Date | null
+  /** Why its letters are not prepared; null: they are, or will be. */
+  readonly trouble: Trouble | null
   readonly totals: Totals
 }
 
@@ -74,7 +77,7 @@ export async function findMailingProgress(db: Db, id: string): Promise<MailingPr
 // before their delivery was written are no longer in it.
 const statement = `
   select m.id::text, m.kind, m.state, m.paused, n.slug, n.name, m.revision, m.accepted_at, m.due_at, m.started_at,
-         m.done_at,
+         m.done_at, m.trouble, m.trouble_since, m.tries, m.next_try_at,
          coalesce(v.content -> 'languages' -> n.default_language ->> 'title',
                   (select text ->> 'title' from jsonb_each(v.content -> 'languages') as t(language, text) limit 1),
                   (select subject from renderings r where r.mailing_id = m.id and m.kind = 'digest'
@@ -122,6 +125,10 @@ type MailingRow = {
   due_at: Date
   started_at: Date | null
   done_at: Date | null
+  trouble: string | null
+  trouble_since: Date | null
+  tries: number
+  next_try_at: Date | null
   title: string | null
   releases: number | null
   frequency: 'daily' | 'weekly' | null
@@ -153,6 +160,7 @@ const progressOf = (row: MailingRow): MailingProgress => ({
   dueAt: row.due_at,
   startedAt: row.started_at,
   doneAt: row.done_at,
+  trouble: troubleOf(row),
   totals: {
     readers: row.readers,
     sent: row.sent,
@@ -168,3 +176,9 @@ const progressOf = (row: MailingRow): MailingProgress => ({
     chunksDone: row.chunks_done,
   },
 })
+
+function troubleOf({ state, trouble, trouble_since, tries, next_try_at }: MailingRow): Trouble | null {
+  // One that was stopped or replaced keeps its reason in its row, and nobody waits for it any more.
+  if ((state !== 'accepted' && state !== 'failed') || trouble === null || trouble_since === null) return null
+  return { reason: trouble, since: trouble_since, tries, nextAt: next_try_at }
+}

@@ -58,12 +58,17 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
   return rows.map((row) => row.id)
 }
 
-/** Mailings whose audience is not cut whole, or whose letters are not prepared; a digest's readers are dealt elsewhere. */
+/**
+ * Mailings whose audience is not cut whole, or whose letters are not prepared; a digest's readers are dealt elsewhere. One
+ * that is being prepared, or rests after a try in vain, is not among them; those in trouble come last.
+ */
 export async function uncutMailings(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(
     `select id from mailings
-      where (state = 'accepted' or state = 'cutting' and kind <> 'digest') and not paused
-      order by due_at limit 100`,
+      where (state = 'accepted' and (try_until is null or try_until < now()) and (next_try_at is null or next_try_at <= now())
+             or state = 'cutting' and kind <> 'digest')
+        and not paused
+      order by tries > 0, due_at limit 100`,
   )
   return rows.map((row) => row.id)
 }
@@ -88,6 +93,8 @@ export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
      )
      update mailings m
         set state = 'cutting', started_at = coalesce(m.started_at, now()),
+            tries = 0, own_faults = 0, tried_at = null, try_until = null, next_try_at = null, trouble = null,
+            trouble_since = null,
             cut_from = coalesce(m.cut_from, drawn.place), cut_after = coalesce(m.cut_after, drawn.place)
        from (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
       where m.id = $1 and m.state = any($2) and not m.paused

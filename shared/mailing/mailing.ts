@@ -11,6 +11,7 @@ export type MailingKind = (typeof mailingKinds)[number]
 export const mailingStates = {
   embargoed: 'Accepted; waiting for its hour.',
   accepted: 'Due; waiting to be prepared and cut into chunks.',
+  failed: 'Given up: its letters cannot be prepared, and why is told. An operator can set it going again.',
   cutting: 'Being cut into chunks; the first ones are already being sent.',
   sending: 'Cut whole; its chunks are being sent.',
   done: 'Every letter has ended in a named state.',
@@ -34,7 +35,8 @@ export type Mailing = {
 
 const next: Record<MailingState, readonly MailingState[]> = {
   embargoed: ['accepted', 'cancelled', 'superseded'],
-  accepted: ['cutting', 'cancelled', 'superseded'],
+  accepted: ['cutting', 'failed', 'cancelled', 'superseded'],
+  failed: ['accepted', 'cancelled', 'superseded'],
   cutting: ['sending', 'cancelled', 'superseded'],
   sending: ['done', 'cancelled', 'superseded'],
   // When an operator has letters held in doubt sent again.

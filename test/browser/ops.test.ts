@@ -31,7 +31,7 @@ let postgres: TestDatabase
 let desk: Desk
 let browser: Chromium
 let base: string
-let ids: { sending: string; paused: string; naughty: string[] }
+let ids: { sending: string; paused: string; failed: string; tried: string; naughty: string[] }
 
 beforeAll(async () => {
   if (skipped) return
@@ -53,6 +53,8 @@ const pages = () => [
   '/?newsroom=nobody',
   `/mailings/${ids.sending}`,
   `/mailings/${ids.paused}`,
+  `/mailings/${ids.failed}`,
+  `/mailings/${ids.tried}`,
   `/mailings/${ids.naughty[1]}`,
   `/mailings/${ids.sending}/cancel`,
   '/machine',
@@ -204,6 +206,27 @@ async function givenRows(): Promise<typeof ids> {
     paused: true,
     at: ago(60),
   })
+  const inTrouble = async (title: string, state: string, nextAt: Date | null, trouble: string) => {
+    const id = await givenMailing(pool, { newsroomId, title, state, at: ago(400) })
+    await pool.query(
+      'update mailings set trouble = $2, trouble_since = $3, tries = 5, next_try_at = $4, started_at = null where id = $1',
+      [id, trouble, ago(380), nextAt],
+    )
+    return id
+  }
+  const failed = await inTrouble(
+    'Kirka blir malt',
+    'failed',
+    null,
+    "Cannot read properties of undefined (reading 'map')",
+  )
+  // As long as a reason can be, and without a place to break it.
+  const tried = await inTrouble(
+    'Torget stenges',
+    'accepted',
+    ago(-400),
+    `${naughtyStrings.join(' ').slice(0, 200)}${'m'.repeat(100)}`,
+  )
   const sending = await givenMailing(pool, { newsroomId, title: 'Ny bru over sundet', state: 'sending', at: ago(300) })
   const reader = await givenReader(pool, newsroomId, 'ola.nordmann@example.com')
   await givenAttempt(pool, {
@@ -255,7 +278,7 @@ async function givenRows(): Promise<typeof ids> {
   })
   await givenMailing(pool, { newsroomId, title: 'Budsjett', state: 'embargoed', at: ago(-3600) })
   await givenMailing(pool, { newsroomId, kind: 'digest', state: 'done', at: ago(900), doneAt: ago(890) })
-  return { sending, paused, naughty }
+  return { sending, paused, failed, tried, naughty }
 }
 
 const worker = { host: 'mail-1.example', pid: 4711, upMs: 600_000, acceptedLately: 12_345 }

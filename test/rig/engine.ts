@@ -80,6 +80,7 @@ export function openEngine(
     publicUrl: 'https://press.example',
     mailDomain: 'mail.example',
     chunkSize,
+    giveUpAfter: 172_800,
   }
   const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000, stopping: () => false }
   const work = async () => {

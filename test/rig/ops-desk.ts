@@ -39,6 +39,7 @@ export async function openDesk(pool: Pool, more: Partial<OpsDeps> = {}): Promise
       pause: act('pause'),
       resume: act('resume'),
       cancel: act('cancel'),
+      tryAgain: act('tryAgain'),
       settle: async (id, as) => ((await act(`settle ${as}`)(id)) ? { letters: 1, left: 0 } : 'over'),
     },
     ...more,

@@ -75,6 +75,43 @@ describe('mailings at the terminal', () => {
   })
 })
 
+describe('a mailing whose letters cannot be prepared', () => {
+  const inTrouble = (state: string, nextAt: string | null) =>
+    postgres.pool.query(
+      `update mailings set state = $2, trouble = 'No such \u001b[31mtemplate', trouble_since = '2026-06-01T12:00:00Z', tries = 5,
+              next_try_at = $3 where id = $1`,
+      [id, state, nextAt],
+    )
+
+  test('is told with its reason, and set going again', async () => {
+    await inTrouble('failed', null)
+    expect((await run('mailing list --state failed')).out).toMatch(/havna +failed +3/)
+    expect((await run('mailing list --state live --json')).json()).toMatchObject([{ id }])
+    const { out } = await run(`mailing show ${id}`)
+    for (const line of [/State +failed: Given up/, /Why +No such/, /Tried +5 times since 2026-06-01 12:00 UTC/])
+      expect(out).toMatch(line)
+    expect(out).toContain(`pressebud mailing try-again ${id}`)
+    expect(out).not.toContain('\u001b[31m')
+    expect((await run(`mailing show ${id} --json`)).json()).toMatchObject({
+      state: 'failed',
+      trouble: { tries: 5, nextAt: null, since: '2026-06-01T12:00:00.000Z' },
+    })
+    expect((await run(`mailing try-again ${id}`)).out).toContain('is set going')
+    expect((await run(`mailing show ${id} --json`)).json()).toMatchObject({ state: 'accepted', trouble: null })
+    expect(await run(`mailing try-again ${id}`)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('nothing was changed'),
+    })
+  })
+
+  test('is told while it still tries, with the hour of the next try', async () => {
+    await inTrouble('accepted', '2026-06-01T12:10:00Z')
+    expect((await run('mailing list')).out).toContain('accepted, in trouble')
+    expect((await run(`mailing show ${id}`)).out).toMatch(/Next try +2026-06-01 12:10:00 UTC/)
+    expect((await run(`mailing try-again ${id} --json`)).json()).toMatchObject({ state: 'accepted', trouble: null })
+  })
+})
+
 describe('letters in doubt', () => {
   test('are sent again when the operator says so', async () => {
     expect((await run(`mailing settle ${id} --as again`)).out).toContain('1 letter is due again')

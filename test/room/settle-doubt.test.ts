@@ -177,6 +177,7 @@ describe('the desk', () => {
       pause: never,
       resume: never,
       cancel: never,
+      tryAgain: never,
       settle: (_id: string, as: 'again' | 'sent') => settle(as),
     }
     desk = await openDesk(database.pool, { actions })

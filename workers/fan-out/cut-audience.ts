@@ -10,18 +10,26 @@ import { walking } from '../../shared/postgres/walk.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
+import { type TryDeps, tryOnce } from './try-once.ts'
 
-export type FanOutDeps = PrepareDeps & { readonly wake: Wake; readonly log: Log; readonly chunkSize: number }
+export type FanOutDeps = PrepareDeps & TryDeps & { readonly wake: Wake; readonly log: Log; readonly chunkSize: number }
 
 /**
  * Prepares a mailing's letters, once per language, and cuts its audience into chunks; the mailer is woken for each
  * stretch as it is committed, so the first letters leave while the last readers are still being cut. Run twice or
- * interrupted anywhere, it goes on where the committed walk stands.
+ * interrupted anywhere, it goes on where the committed walk stands. Until the walk has begun, what comes in between is
+ * written down and the mailing rests; see `try-once.ts`.
  */
 export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void> {
-  const started = performance.now()
   const mailing = await findMailing(deps.pool, id)
   if (mailing === null || !fanOutStates.includes(mailing.state)) return
+  if (mailing.state !== 'accepted') return fanOut(deps, mailing)
+  await tryOnce(deps, id, () => fanOut(deps, mailing))
+}
+
+async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
+  const { id } = mailing
+  const started = performance.now()
   await prepareLetters(deps, mailing)
   if (mailing.kind === 'digest') return openDigest(deps, mailing)
   let cut = 0

@@ -14,6 +14,9 @@ import type { Release, ReleaseId } from '../../shared/release/release.ts'
 
 export type PrepareDeps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDomain: string }
 
+/** What a mailing carries was not made into a letter; `cause` says what came in between. */
+export class LetterFault extends Error {}
+
 /** Prepares a mailing's letters, once for each language; those there are already stay as they are. */
 export async function prepareLetters(deps: PrepareDeps, mailing: Mailing): Promise<void> {
   const newsroom = await findNewsroomById(deps.pool, mailing.newsroomId)
@@ -23,7 +26,9 @@ export async function prepareLetters(deps: PrepareDeps, mailing: Mailing): Promi
   const done = new Set((await listRenderings(deps.pool, mailing.id)).map((rendering) => rendering.language))
   for (const language of languages) {
     if (done.has(language)) continue
-    const prepared = await prepare(language)
+    const prepared = await prepare(language).catch((cause) => {
+      throw new LetterFault(cause instanceof Error ? cause.message : String(cause), { cause })
+    })
     await insertRendering(deps.pool, mailing.id, { language, subject: prepared.subject, ...packPrepared(prepared) })
   }
 }

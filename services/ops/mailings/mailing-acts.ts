@@ -13,6 +13,7 @@ export function mailingActs(app: FastifyInstance, deps: ActDeps): void {
   app.post<WithId>('/mailings/:id/pause', (request, reply) => act(deps, request, reply, 'pause', 'paused'))
   app.post<WithId>('/mailings/:id/resume', (request, reply) => act(deps, request, reply, 'resume', 'resumed'))
   app.post<WithId>('/mailings/:id/cancel', (request, reply) => act(deps, request, reply, 'cancel', 'cancelled'))
+  app.post<WithId>('/mailings/:id/try-again', (request, reply) => act(deps, request, reply, 'tryAgain', 'tried-again'))
 
   app.get<WithId>('/mailings/:id/cancel', async (request, reply) => {
     const view = viewMailing(await findOrRefuse(deps, request.params.id), deps.now())
@@ -36,7 +37,7 @@ async function act(
   deps: ActDeps,
   request: FastifyRequest<WithId>,
   reply: FastifyReply,
-  name: 'pause' | 'resume' | 'cancel',
+  name: 'pause' | 'resume' | 'cancel' | 'tryAgain',
   said: string,
 ): Promise<FastifyReply> {
   const { id } = await findOrRefuse(deps, request.params.id)

@@ -113,6 +113,7 @@ const acts: Readonly<Record<string, string>> = {
   paused: 'Paused. Letters already under way end; no further one is begun.',
   resumed: 'Resumed. Workers take it up within a few seconds.',
   cancelled: 'Cancelled. What was not sent stays unsent.',
+  'tried-again': 'Set going. Workers try to prepare its letters within a few seconds.',
   'settled-again': 'The letters in doubt are due again. Workers take them up within a few seconds.',
   'settled-sent': 'The letters in doubt are counted as sent.',
   'settled-some': 'Settled, but for those a worker has in hand at this moment. Press again in a second for the rest.',

@@ -8,6 +8,7 @@ import {
   pausedWords,
   type StateWords,
   stateWords,
+  troubledWords,
 } from '../pages/words.ts'
 
 export type Bar = { readonly value: number; readonly most: number; readonly text: string }
@@ -31,14 +32,14 @@ export function viewMailing(mailing: MailingProgress, now: Date): MailingView {
     mailing,
     title: titleOf(mailing),
     kind: kindOf(mailing),
-    state: mailing.paused && isLive(mailing.state) ? pausedWords : stateWords(mailing.state),
+    state: wordsOf(mailing),
     live: isLive(mailing.state),
     bar: barOf(mailing),
     figures: {
       ...(Object.fromEntries(figureNames.map((name) => [name, number(totals[name])])) as Record<FigureName, string>),
       refused: number(totals.bounced + totals.failed),
     },
-    stateKey: mailing.paused ? `${mailing.state} paused` : mailing.state,
+    stateKey: keyOf(mailing),
     pace: paceOf(mailing, now),
   }
 }
@@ -60,6 +61,16 @@ export const liveFigures = (view: MailingView): LiveFigures => ({
   bar: view.bar,
   settled: settledOf(view.mailing.totals),
 })
+
+function wordsOf({ state, paused, trouble }: MailingProgress): StateWords {
+  if (state === 'failed' || !isLive(state)) return stateWords(state)
+  if (paused) return pausedWords
+  return trouble === null ? stateWords(state) : troubledWords
+}
+
+/** A try more is another standing: what the page says of it is no longer true. */
+const keyOf = ({ state, paused, trouble }: MailingProgress) =>
+  [state, ...(paused ? ['paused'] : []), ...(trouble ? [`tries-${trouble.tries}`] : [])].join(' ')
 
 const titleOf = ({ title, digest }: MailingProgress) => {
   const words = title?.trim()
@@ -88,6 +99,7 @@ function barOf(mailing: MailingProgress): Bar {
 const nothingCut: Partial<Record<MailingProgress['state'], string>> = {
   embargoed: 'Waits for its hour; no chunk is cut yet',
   accepted: 'Waits to be cut into chunks',
+  failed: 'Given up before any chunk was cut',
   cutting: 'The first chunk is being cut',
   done: 'Nobody was following: no letter was owed',
   cancelled: 'Stopped before any chunk was cut',

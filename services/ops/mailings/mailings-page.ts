@@ -2,14 +2,16 @@ import type { FastifyInstance } from 'fastify'
 import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
 import { mailingKinds } from '../../../shared/mailing/mailing.ts'
 import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
+import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
 import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
 import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { judgeMachine } from '../machine/judge-machine.ts'
+import { judgeTroubles } from '../machine/judge-troubles.ts'
 import { judgeWorkers } from '../machine/judge-workers.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
-import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords } from '../pages/words.ts'
+import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords, troubledWords } from '../pages/words.ts'
 
 import { viewMailing } from './mailing-view.ts'
 
@@ -22,11 +24,12 @@ type Query = Readonly<Record<string, unknown>>
 export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now'>): void {
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
     const wanted = readFilter(request.query)
-    const [newsrooms, found, figures, workers] = await Promise.all([
+    const [newsrooms, found, figures, workers, troubled] = await Promise.all([
       listNewsrooms(deps.pool),
       listMailings(deps.pool, { ...wanted, limit: pageSize + 1 }),
       readMachineFigures(deps.pool, deps.now()),
       listWorkers(deps.pool),
+      readTroubledMailings(deps.pool, 1),
     ])
     const now = deps.now()
     const mailings = found.slice(0, pageSize)
@@ -45,9 +48,11 @@ export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 
       state,
       states: stateChoices,
       filtered: newsroom !== '' || kind !== null || state !== '',
-      findings: [...judgeWorkers(workers, now), ...judgeMachine(figures, now)].filter((finding) => finding.wrong),
+      findings: [...judgeWorkers(workers, now), ...judgeTroubles(troubled, now), ...judgeMachine(figures, now)].filter(
+        (finding) => finding.wrong,
+      ),
       figureWords,
-      stateWords: stateNames.map(stateWords),
+      stateWords: [...stateNames.map(stateWords), troubledWords],
       paused: pausedWords,
       older: last ? `/?${new URLSearchParams({ ...keep, before: last.id })}` : null,
       newest: wanted.before === null ? null : `/?${new URLSearchParams(keep)}`,

@@ -8,6 +8,7 @@ import {
   readMachineFigures,
   sumLiveDeliveries,
 } from '../../../shared/mailing/machine-figures.sql.ts'
+import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
 import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { isCutOff, isSilent } from '../../../shared/worker/worker.ts'
 import type { OpsDeps } from '../ops-deps.ts'
@@ -55,6 +56,14 @@ const gaugesOf = (register: Registry) => {
   return {
     mailings: make('mailings', 'Mailings by state.', ['state']),
     paused: make('mailings_paused', 'Mailings an operator has paused.'),
+    troubled: make(
+      'mailings_troubled',
+      'Mailings whose letters cannot be prepared and that are tried again; those given up are mailings{state="failed"}.',
+    ),
+    oldestTrouble: make(
+      'oldest_trouble_seconds',
+      'How long the one of them in trouble for longest has been; 0 for none.',
+    ),
     openChunks: make('chunks_open', 'Chunks with letters not yet settled.'),
     dueChunks: make('chunks_due', 'Chunks that may be worked now and that nobody holds.'),
     lapsed: make('chunks_lapsed', 'Chunks whose worker let its lease run out.'),
@@ -93,13 +102,14 @@ const gaugesOf = (register: Registry) => {
 
 async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
   const now = deps.now()
-  const [figures, mailings, deliveries, spent, workers, doubts] = await Promise.all([
+  const [figures, mailings, deliveries, spent, workers, doubts, troubled] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countMailingsByState(deps.pool),
     sumLiveDeliveries(deps.pool),
     spentShares(deps.pool, budgetNames, now),
     listWorkers(deps.pool),
     readHeldDoubts(deps.pool, 1),
+    readTroubledMailings(deps.pool, 1),
   ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
@@ -107,6 +117,8 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   for (const state of stateNames) gauge.mailings.set({ state }, found.get(state) ?? 0)
   for (const [state, count] of Object.entries(deliveries)) gauge.deliveries.set({ state }, count)
   gauge.paused.set(figures.pausedMailings)
+  gauge.troubled.set(troubled.tried)
+  gauge.oldestTrouble.set(age(troubled.triedSince))
   gauge.openChunks.set(figures.openChunks)
   gauge.dueChunks.set(figures.dueChunks)
   gauge.lapsed.set(figures.lapsedLeases)

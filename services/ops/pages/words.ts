@@ -3,7 +3,7 @@ import type { MailingProgress, Totals } from '../../../shared/mailing/mailing-pr
 
 /** Every state and figure in the glossary's word for it, with one line on what it means to whoever is on watch. */
 
-/** `live`: something is under way. `held`: it waits on purpose. `over`: nothing more will happen. */
+/** `live`: something is under way. `held`: it waits on purpose. `over`: nothing more will happen. `wrong`: it waits for you. */
 export type Tone = 'live' | 'held' | 'over' | 'stopped' | 'wrong'
 
 export type StateWords = { readonly label: string; readonly meaning: string; readonly tone: Tone }
@@ -11,6 +11,7 @@ export type StateWords = { readonly label: string; readonly meaning: string; rea
 const tones: Record<MailingState, Tone> = {
   embargoed: 'held',
   accepted: 'live',
+  failed: 'wrong',
   cutting: 'live',
   sending: 'live',
   done: 'over',
@@ -20,7 +21,7 @@ const tones: Record<MailingState, Tone> = {
 
 export const stateNames = Object.keys(mailingStates) as MailingState[]
 
-export const isLive = (state: MailingState) => tones[state] === 'live' || tones[state] === 'held'
+export const isLive = (state: MailingState) => tones[state] !== 'over' && tones[state] !== 'stopped'
 
 export const stateWords = (state: MailingState): StateWords => ({
   label: capital(state),
@@ -32,6 +33,12 @@ export const pausedWords: StateWords = {
   label: 'Paused',
   meaning: 'An operator paused it: no further letter is begun until somebody presses Resume.',
   tone: 'held',
+}
+
+export const troubledWords: StateWords = {
+  label: 'In trouble',
+  meaning: 'Its letters cannot be prepared; it is tried again by itself, and why is told below.',
+  tone: 'wrong',
 }
 
 export type FigureName = Exclude<keyof Totals, 'readers' | 'chunks' | 'chunksDone'>
