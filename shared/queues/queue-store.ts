@@ -27,8 +27,8 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
     attempts: 5,
     backoff: { type: 'exponential', delay: 500 },
     removeOnComplete: true,
-    // Kept for the operator to look at; the rows are woken again whatever becomes of the job.
-    removeOnFail: { age: 7 * 86_400, count: 1_000 },
+    // A failed job that is kept swallows every later wake-up of its name; the log has told why it failed.
+    removeOnFail: true,
   }
   if (store.redisUrl === null) {
     const queue = new Queue(name, { connection: postgresOptions(store), defaultJobOptions }, createPostgresBackend)
