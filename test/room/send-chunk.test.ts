@@ -6,6 +6,7 @@ import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import type { LettersOf } from '../../workers/mailer/prepared-letters.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -134,6 +135,51 @@ describe('a mailing', () => {
     await engine.reconcileAndSend()
     expect(inbox.received).toHaveLength(100)
     expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+  })
+})
+
+describe('a reader whose letter cannot be made', () => {
+  test('has failed with the reason, by themselves: all others get theirs, and the mailing ends', async () => {
+    const readers = await givenReaders(database.pool, newsroom, 50)
+    const poisoned = readers[17]!
+    await database.pool.query(`update subscriptions set language = 'se' where id = $1`, [poisoned.subscriptionId])
+    const letters = {
+      of: async (mailing: MailingId): Promise<LettersOf> => {
+        const prepared = await engine.mailer.letters.of(mailing)
+        return (language) => {
+          if (language === 'se') throw new Error('its language has no words')
+          return prepared(language)
+        }
+      },
+    }
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    for (const { payload } of engine.woken.splice(0))
+      await sendChunk({ ...engine.mailer, letters }, mailingId, (payload as { chunk: number }).chunk)
+
+    expect(addressees()).toEqual(
+      readers
+        .filter((reader) => reader !== poisoned)
+        .map(({ address }) => address)
+        .sort(),
+    )
+    expect(await statesOf(mailingId)).toEqual({ sent: 49, failed: 1 })
+    expect(await totalsOf(mailingId)).toMatchObject({ sent: 49, failed: 1, bounced: 0, doubted: 0 })
+    const { rows } = await database.pool.query(
+      `select subscription_id, verdict, phase, detail from attempts where mailing_id = $1`,
+      [mailingId],
+    )
+    expect(rows).toEqual([
+      {
+        subscription_id: poisoned.subscriptionId,
+        verdict: 'failed',
+        phase: 'compose',
+        detail: 'The letter could not be made: Error: its language has no words',
+      },
+    ])
+    expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
+    await engine.reconcileAndSend()
+    expect(inbox.received).toHaveLength(49)
   })
 })
 
