@@ -1,0 +1,75 @@
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { reconcile } from '../../workers/scheduler/reconcile.ts'
+import { openTimetable } from '../../workers/scheduler/timetable.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { givenReaders } from '../given/readers.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { type Engine, openEngine } from '../rig/engine.ts'
+import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
+
+let database: TestDatabase
+let inbox: RecordingInbox
+let engines: Engine[]
+let newsroom: Newsroom
+const silent = pino({ level: 'silent' })
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  await emptyTables(database.pool)
+  inbox = await openRecordingInbox()
+  engines = [1, 2, 3].map(() => openEngine(database.pool, inbox.url, { chunkSize: 10 }))
+  newsroom = await givenNewsroom(database.pool)
+  return async () => {
+    for (const engine of engines) await engine.close()
+    await inbox.close()
+  }
+})
+
+test('reconcilers at the same time, and workers that all hear of the same work, send each reader each letter once', async () => {
+  const readers = await givenReaders(database.pool, newsroom, 60)
+  const embargoed = await givenMailing(database.pool, newsroom, { publishedAt: new Date(Date.now() + 3_600_000) })
+  await database.pool.query(`update mailings set due_at = now() where id = $1`, [embargoed.mailingId])
+  const cut = await givenMailing(database.pool, newsroom)
+  await cutAudience(engines[0]!.fanOut, cut.mailingId)
+  await givenMailing(database.pool, newsroom)
+  for (const engine of engines) engine.woken.length = 0
+
+  const isDone = async () => (await database.pool.query(`select from mailings where state <> 'done'`)).rowCount === 0
+  for (let round = 0; round < 10 && !(await isDone()); round += 1)
+    await Promise.all(engines.map((engine) => engine.reconcileAndSend()))
+
+  expect(await isDone()).toBe(true)
+  const letters = inbox.received.map(({ to, from }) => `${to} ${from}`)
+  expect(letters).toHaveLength(3 * readers.length)
+  expect(new Set(letters).size).toBe(3 * readers.length)
+  const { rows } = await database.pool.query('select sum(doubted)::int as doubted, sum(sent)::int as sent from chunks')
+  expect(rows).toEqual([{ doubted: 0, sent: 3 * readers.length }])
+})
+
+test('of several processes one at a time does a chore of the clock, and when it is through another may', async () => {
+  const under = { way: 0, most: 0, turns: 0 }
+  const chore = {
+    name: 'reconcile',
+    every: 0.001,
+    act: async () => {
+      under.way += 1
+      under.most = Math.max(under.most, under.way)
+      const wake = () => {}
+      await reconcile({ pool: database.pool, wake, now: () => new Date() })
+      under.way -= 1
+      under.turns += 1
+    },
+  }
+  const timetables = [1, 2, 3].map(() => openTimetable({ pool: database.pool, log: silent }, [chore]))
+  await until('they have taken turns', () => under.turns >= 20)
+  await Promise.all(timetables.map((timetable) => timetable.close()))
+  expect(under.most).toBe(1)
+})
