@@ -139,7 +139,11 @@ describe('a signed release', () => {
     const before = Array.from({ length: 20 }, (_, n) => post(payload, { id: `msg_${id}_${n}` }))
     expect((await Promise.all(before)).every(({ statusCode }) => statusCode === 202)).toBe(true)
     const still = Array.from({ length: 20 }, (_, n) => post(payload, { id: `msg_${id}_${n}` }))
-    await database.pool.query('update newsroom_keys set ended_at = now() where newsroom_id = $1', [newsroom.id])
+    // By the api's clock, which is the one that is asked, in milliseconds.
+    await database.pool.query('update newsroom_keys set ended_at = $2 where newsroom_id = $1', [
+      newsroom.id,
+      new Date(),
+    ])
     const after = await post(payload, { id: `msg_${id}_after` })
     expect([after.statusCode, after.json().type]).toEqual([401, 'urn:pressebud:refusal:signature-not-valid'])
     await Promise.all(still)
