@@ -35,21 +35,27 @@ export async function provoke(name: MutationName, wishes: ChaosWishes): Promise<
   }
 }
 
-function breakCopy(entries: string, folder: string, { patches }: Mutation): string {
+function breakCopy(entries: string, folder: string, mutation: Mutation): string {
   const copy = join(folder, 'dist')
   cpSync(entries, copy, { recursive: true })
   cpSync(join(entries, '../package.json'), join(folder, 'package.json'))
   symlinkSync(join(entries, '../node_modules'), join(folder, 'node_modules'))
+  for (const [file, text] of breakFiles(entries, mutation)) writeFileSync(join(copy, file), text)
+  return copy
+}
+
+/** The compiled files that a mutation touches → how they then read. Throws where one does not find its place. */
+export function breakFiles(entries: string, { patches }: Mutation): Map<string, string> {
+  const broken = new Map<string, string>()
   for (const { file, within, find, put } of patches) {
-    const path = join(copy, file)
-    const text = readFileSync(path, 'utf8')
+    const text = broken.get(file) ?? readFileSync(join(entries, file), 'utf8')
     const [start, end] = spanOf(text, within)
     const span = text.slice(start, end)
     const found = span.split(find).length - 1
     if (found !== 1) throw new Error(`the mutation of ${file} finds its place ${found} times, not once: ${find}`)
-    writeFileSync(path, text.slice(0, start) + span.replace(find, () => put) + text.slice(end))
+    broken.set(file, text.slice(0, start) + span.replace(find, () => put) + text.slice(end))
   }
-  return copy
+  return broken
 }
 
 /** From the named function to the next exported one; without a name, the whole file. */

@@ -9,7 +9,7 @@ export const outageMutations = {
       { file: 'workers/mailer/record-outcomes.js', find: 'await endBounced(tx, gone);', put: '' },
     ],
     faults: ['unknown-user', 'clock-jump'],
-    kills: 140,
+    kills: 100,
     red: ['toGone'],
   },
   'no-thrift': {
@@ -29,8 +29,11 @@ export const outageMutations = {
   'long-rest': {
     sentence: 'A mail host that could not be reached is tried again after forty seconds.',
     patches: [
-      { file: 'workers/mailer/relay-circuit.js', find: 'const shortest = 2;', put: 'const shortest = 40;' },
-      { file: 'workers/mailer/relay-circuit.js', find: 'const longest = 10;', put: 'const longest = 40;' },
+      {
+        file: 'workers/mailer/relay-circuit.js',
+        find: 'rest = Math.min(longest, rest === 0 ? shortest : rest * 2);',
+        put: 'rest = 40;',
+      },
     ],
     faults: ['mail-host-away', 'clock-jump'],
     kills: 20,

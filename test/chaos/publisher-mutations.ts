@@ -65,13 +65,13 @@ export const publisherMutations = {
     red: ['untimely'],
   },
   'late-embargo': {
-    sentence: 'An hour is noticed half a minute after it has come.',
+    sentence: 'An hour is noticed seventeen seconds after it has come.',
     patches: [
       {
         file: 'shared/mailing/mailing.sql.js',
         within: 'liftDueEmbargoes',
         find: 'due_at <= now()',
-        put: `due_at <= now() - interval '30 seconds'`,
+        put: `due_at <= now() - interval '17 seconds'`,
       },
     ],
     faults: ['embargo', 'clock-jump'],
