@@ -29,6 +29,7 @@ import { openRelayCircuit } from './mailer/relay-circuit.ts'
 import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
 import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
+import { openUnfitLetters } from './mailer/unfit-letters.ts'
 import { openWindowSize } from './mailer/window-size.ts'
 import { answerLinkRequests } from './scheduler/answer-link-requests.ts'
 import { cutDigests } from './scheduler/cut-digests.ts'
@@ -108,6 +109,7 @@ async function start(): Promise<() => Promise<void>> {
   })
   const watch = openDomainWatch({ pool, log, now, connections: settings.SMTP_CONNECTIONS })
   const circuit = openRelayCircuit(log)
+  const unfit = openUnfitLetters(log)
   const lingering = openLingering(log)
   let isStopping = false
 
@@ -131,13 +133,14 @@ async function start(): Promise<() => Promise<void>> {
     journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
     circuit,
     watch,
+    unfit,
     inHand,
     lingering,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
-  const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
+  const noticeSender = { ...shared, transport: prompt, circuit, unfit, notices: openPreparedNotices(shared) }
   const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE, giveUpAfter: settings.RETRY_WINDOW }
 
   const workers = [

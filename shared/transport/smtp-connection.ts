@@ -200,7 +200,8 @@ export class SmtpConnection {
       this.#owner.onClosed(this, { kind: 'never-opened', failure })
     } else if (state === 'busy') {
       const phase = this.#handOver!.breakOff(detail, this.#wasCut)
-      const failure: Failure = { kind: 'unreachable', phase, detail }
+      // For the letters that wait it is as if there had been no connection: theirs has not come as far as this one's.
+      const failure: Failure = { kind: 'unreachable', phase: 'connect', detail: `${detail}, at ${phase}` }
       this.#owner.onClosed(this, this.#hasAnswered ? { kind: 'broken', detail } : { kind: 'barren', failure })
     } else {
       this.#owner.onClosed(this, { kind: 'done' })

@@ -11,7 +11,7 @@ export type HandOverOwner = {
   takeNext(offers: Offers): Errand | null
   /** The host has answered a letter with something else than 421. */
   onAnswered(): void
-  /** The host broke the connection before it answered this letter's MAIL FROM. */
+  /** The host ended the connection in place of answering this letter's MAIL FROM. */
   onLost(errand: Errand, outcome: Outcome): void
 }
 
@@ -56,6 +56,7 @@ export function openHandOver(
   let refusal: Outcome | null = null
   let isMailAccepted = false
   let isResetting = false
+  let hasAnswered = false
   let dotAt = 0
   let isPrompt = false
 
@@ -84,11 +85,13 @@ export function openHandOver(
     }
   }
 
-  // 421 answers this letter, and is the last the host says here (RFC 5321 3.8).
+  // 421 answers this letter, and is the last the host says here (RFC 5321 3.8). To MAIL FROM of a connection that has
+  // carried letters it says that these were enough: the next one goes another way.
   function endEarly(errand: Errand): string {
     const outcome = refusal ?? refused(phaseOf(step), 421)
     current = null
-    settleErrand(errand, outcome)
+    if (step === 'mail' && hasAnswered) owner.onLost(errand, outcome)
+    else settleErrand(errand, outcome)
     return 'the host ended the connection with 421'
   }
 
@@ -174,6 +177,7 @@ export function openHandOver(
     step = 'mail'
     refusal = null
     isMailAccepted = false
+    hasAnswered = true
     owner.onAnswered()
     settleErrand(errand, outcome)
     return null

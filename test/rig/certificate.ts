@@ -15,13 +15,17 @@ export function hasOpenssl(): boolean {
   }
 }
 
-/** A certificate nobody but its own file vouches for. `names`: as in a subjectAltName. The file goes with the test. */
-export function makeCertificate(names: string): Certificate {
+/**
+ * A certificate nobody but its own file vouches for. `names`: as in a subjectAltName; `days`: for how long it is good, or
+ * since when it is not. The file goes with the test.
+ */
+export function makeCertificate(names: string, days = 2): Certificate {
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-certificate-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const certFile = join(folder, 'cert.pem')
-  const pair = made.get(names) ?? make(names, join(folder, 'key.pem'), certFile)
-  made.set(names, pair)
+  const key = `${names} ${days}`
+  const pair = made.get(key) ?? make(names, days, folder)
+  made.set(key, pair)
   writeFileSync(certFile, pair.cert)
   return { ...pair, certFile }
 }
@@ -31,11 +35,14 @@ type Pair = Omit<Certificate, 'certFile'>
 /** Nothing depends on a certificate's being new, and openssl takes its time. */
 const made = new Map<string, Pair>()
 
-function make(names: string, keyFile: string, certFile: string): Pair {
+function make(names: string, days: number, folder: string): Pair {
+  const [keyFile, askFile, namesFile, certFile] = ['key', 'ask', 'names', 'cert'].map((file) => join(folder, file))
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  const subject = ['-subj', '/CN=host.example', '-addext', `subjectAltName=${names}`, '-days', '2']
-  execFileSync('openssl', ['req', '-x509', ...curve, ...subject, '-keyout', keyFile, '-out', certFile], {
-    stdio: 'ignore',
-  })
-  return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certFile, 'utf8') }
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'ignore' })
+  writeFileSync(namesFile!, `subjectAltName=${names}\n`)
+  openssl('req', '-new', ...curve, '-subj', '/CN=host.example', '-keyout', keyFile!, '-out', askFile!)
+  // `req -x509` makes none that is over already.
+  const signed = ['-req', '-in', askFile!, '-signkey', keyFile!, '-extfile', namesFile!, '-days', String(days)]
+  openssl('x509', ...signed, '-out', certFile!)
+  return { key: readFileSync(keyFile!, 'utf8'), cert: readFileSync(certFile!, 'utf8') }
 }

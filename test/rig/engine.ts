@@ -14,6 +14,7 @@ import { openLingering } from '../../workers/mailer/lingering.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
 import { openWindowSize } from '../../workers/mailer/window-size.ts'
 import { type CutDigestsDeps, cutDigests } from '../../workers/scheduler/cut-digests.ts'
 import { reconcile } from '../../workers/scheduler/reconcile.ts'
@@ -64,6 +65,7 @@ export function openEngine(
     journals: noJournals,
     circuit: openRelayCircuit(log),
     watch,
+    unfit: openUnfitLetters(log),
     inHand: openLettersInHand(),
     lingering: openLingering(log),
     windowSize: openWindowSize({ least: 20, most: chunkSize }),

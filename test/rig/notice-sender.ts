@@ -7,6 +7,7 @@ import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
 import { openRelayCircuit, type RelayStanding } from '../../workers/mailer/relay-circuit.ts'
 import { sendNotice } from '../../workers/mailer/send-notice.ts'
+import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
 import { answerLinkRequests } from '../../workers/scheduler/answer-link-requests.ts'
 import { testSecrets } from '../given/secrets.ts'
 import { openRecordingInbox, type RecordingInbox } from './recording-inbox.ts'
@@ -46,6 +47,7 @@ export async function openNoticeSender(
     ...{ pool, log, transport, mailDomain, links: linkKeys(testSecrets) },
     notices: openPreparedNotices({ pool, publicUrl, mailDomain }),
     circuit,
+    unfit: openUnfitLetters(log),
     curve: { firstWait: 300, window: 172_800 },
     now: () => clock.now,
     chance: () => 0.5,

@@ -3,11 +3,15 @@ import { SMTPServer } from 'smtp-server'
 
 export type Received = { readonly from: string; readonly to: string; readonly raw: string; readonly mailFromAt: number }
 
+type Refusal = { readonly code: number; readonly text: string; readonly times?: number; readonly at?: 'rcpt' | 'dot' }
+
 export type RecordingInbox = {
   readonly url: string
   readonly received: Received[]
-  /** Answers RCPT for an address with `code` and text, as often as `times` says. */
-  refuse(address: string, answer: { code: number; text: string; times?: number }): void
+  /** Every letter read to its final dot, also those refused then. */
+  readonly read: Received[]
+  /** Answers RCPT for an address, or its letter's final dot, with `code` and text, as often as `times` says. */
+  refuse(address: string, answer: Refusal): void
   /** Receiving domains that take their time to answer RCPT: in milliseconds, or until something has happened. */
   readonly slow: Map<string, number | Promise<void>>
   /** Called at each MAIL FROM, before it is answered. */
@@ -18,7 +22,15 @@ export type RecordingInbox = {
 /** A mail host that keeps what it accepts, independent of our own client. */
 export async function openRecordingInbox(): Promise<RecordingInbox> {
   const received: Received[] = []
-  const refusals = new Map<string, { code: number; text: string; times: number }>()
+  const read: Received[] = []
+  const refusals = new Map<string, Refusal & { times: number }>()
+  /** The refusal of an address that is for this moment, used once more. */
+  function refusalOf(address: string, at: 'rcpt' | 'dot'): Error | null {
+    const refusal = refusals.get(address)
+    if (!refusal || (refusal.at ?? 'rcpt') !== at || refusal.times === 0) return null
+    refusal.times -= 1
+    return Object.assign(new Error(refusal.text), { responseCode: refusal.code })
+  }
   const slow = new Map<string, number | Promise<void>>()
   const begun = new WeakMap<object, number>()
   const inbox: { onMailFrom: () => Promise<void> } = { onMailFrom: async () => {} }
@@ -36,23 +48,23 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
         else if (typeof wait === 'number') setTimeout(() => done(error), wait)
         else void wait.then(() => done(error))
       }
-      const refusal = refusals.get(address)
-      if (!refusal || refusal.times === 0) return callback()
-      refusal.times -= 1
-      callback(Object.assign(new Error(refusal.text), { responseCode: refusal.code }))
+      callback(refusalOf(address, 'rcpt'))
     },
     onData(stream, session, callback) {
       const parts: Buffer[] = []
       stream.on('data', (part: Buffer) => parts.push(part))
       stream.on('end', () => {
         const { mailFrom, rcptTo } = session.envelope
-        received.push({
+        const letter = {
           from: mailFrom ? mailFrom.address : '',
           to: rcptTo.map(({ address }) => address).join(','),
           raw: Buffer.concat(parts).toString('utf8'),
           mailFromAt: begun.get(session) ?? 0,
-        })
-        callback()
+        }
+        read.push(letter)
+        const refusal = refusalOf(letter.to, 'dot')
+        if (refusal === null) received.push(letter)
+        callback(refusal)
       })
     },
   })
@@ -63,12 +75,10 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
   return Object.assign(inbox, {
     url: `smtp://127.0.0.1:${port}`,
     received,
+    read,
     slow,
-    refuse: (
-      address: string,
-      { code, text, times = Number.POSITIVE_INFINITY }: { code: number; text: string; times?: number },
-    ) => {
-      refusals.set(address, { code, text, times })
+    refuse: (address: string, refusal: Refusal) => {
+      refusals.set(address, { ...refusal, times: refusal.times ?? Number.POSITIVE_INFINITY })
     },
     close: () => new Promise<void>((resolve) => server.close(resolve)),
   })

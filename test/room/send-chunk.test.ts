@@ -38,6 +38,7 @@ beforeEach(async () => {
   }
 })
 
+const fieldOf = (raw: string, name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(raw)?.[1]?.trim() ?? 'none'
 const addressees = () => inbox.received.map(({ to }) => to).sort()
 
 async function statesOf(mailing: MailingId): Promise<Record<string, number>> {
@@ -69,6 +70,19 @@ describe('a mailing', () => {
     expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
     expect(await statesOf(mailingId)).toEqual({ sent: 137 })
     expect((await totalsOf(mailingId)).sent).toBe(137)
+  })
+
+  test('is dated when it is handed over', async () => {
+    await givenReaders(database.pool, newsroom, 3)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    const before = Date.now()
+    await engine.send(mailingId)
+    const dates = inbox.received.map(({ raw }) => Date.parse(fieldOf(raw, 'Date')))
+    expect(dates).toHaveLength(3)
+    for (const date of dates) {
+      expect(date).toBeGreaterThan(before - 60_000)
+      expect(date).toBeLessThan(Date.now() + 60_000)
+    }
   })
 
   test('sends nothing more when every stage is run again', async () => {
@@ -281,7 +295,7 @@ describe('a reader who leaves', () => {
 describe('a refusal', () => {
   test('for now is tried again later, under the same Message-ID', async () => {
     await givenReaders(database.pool, newsroom, ['grey@readers.example'])
-    inbox.refuse('grey@readers.example', { code: 450, text: '4.2.0 Greylisted, come back later', times: 1 })
+    inbox.refuse('grey@readers.example', { code: 450, text: '4.2.0 Greylisted, come back later', times: 1, at: 'dot' })
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await engine.send(mailingId)
     expect(inbox.received).toEqual([])
@@ -291,7 +305,7 @@ describe('a refusal', () => {
       `select extract(epoch from until - now())::float8 as wait from deliveries where mailing_id = $1`,
       [mailingId],
     )
-    expect(rows[0]!.wait).toBeGreaterThan(280)
+    expect(rows[0]!.wait).toBeGreaterThan(300)
 
     await engine.reconcileAndSend()
     expect(inbox.received).toEqual([])
@@ -300,6 +314,10 @@ describe('a refusal', () => {
     await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailingId])
     await engine.reconcileAndSend()
     expect(addressees()).toEqual(['grey@readers.example'])
+    expect(inbox.read.map(({ raw }) => fieldOf(raw, 'Message-ID'))).toEqual(
+      Array(2).fill(expect.stringMatching(/^<\S+@mail\.example>$/)),
+    )
+    expect(new Set(inbox.read.map(({ raw }) => fieldOf(raw, 'Message-ID'))).size).toBe(1)
     expect(await totalsOf(mailingId)).toMatchObject({ sent: 1, deferred: 0 })
     expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
   })

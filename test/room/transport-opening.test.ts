@@ -207,12 +207,13 @@ test.skipIf(!hasOpenssl())('TLS from the first byte', async ({ host, transport }
 })
 
 test.skipIf(!hasOpenssl()).for([
-  ['nobody vouches for', 'IP:127.0.0.1', false, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-  ['of another host', 'DNS:other.example', true, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ['nobody vouches for', 'IP:127.0.0.1', 2, false, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+  ['of another host', 'DNS:other.example', 2, true, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ['that has expired', 'IP:127.0.0.1', -1, true, 'CERT_HAS_EXPIRED'],
 ] as const)(
   'a certificate %s ends the session before a word more',
-  async ([, names, isTrusted, detail], { host, transport }) => {
-    const certificate = makeCertificate(names)
+  async ([, names, days, isTrusted, detail], { host, transport }) => {
+    const certificate = makeCertificate(names, days)
     const { url, heard } = await host(async (wire) => {
       await welcome(wire, 'STARTTLS', 'AUTH PLAIN')
       await wire.hear()

@@ -13,6 +13,7 @@ import { type RecordDeps, recordOutcomes } from './record-outcomes.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { Composed, LetterTransport } from './signing-transport.ts'
+import type { UnfitLetters } from './unfit-letters.ts'
 
 export type HandOverDeps = ComposeDeps &
   RecordDeps & {
@@ -20,6 +21,7 @@ export type HandOverDeps = ComposeDeps &
     readonly transport: LetterTransport
     readonly circuit: RelayCircuit
     readonly watch: DomainWatch
+    readonly unfit: UnfitLetters
     readonly inHand: LettersInHand
     readonly curve: RetryCurve
     readonly chance: () => number
@@ -35,6 +37,8 @@ export type HandedOver = {
   readonly putBack: number
   /** Letters not begun because their domain stands. */
   readonly stood: number
+  /** Letters that came to nothing by trouble with the mail host. */
+  readonly spared: number
   /**
    * How long the mail host took. Were our own bookkeeping counted in, a busy database would shrink the windows, and small
    * windows make it busier still.
@@ -75,6 +79,7 @@ export async function handOver(
   let batch: Recorded[] = []
   let accepted = 0
   let putBack = 0
+  let spared = 0
   let notBegun = window.length
   let isResting = false
   let quiet: NodeJS.Timeout | null = null
@@ -133,7 +138,7 @@ export async function handOver(
   function keep(place: number, outcome: Outcome): void {
     const claimed = window[place]!
     // Field by field: once for each letter, a rest and a spread show in a profile.
-    const { relay, blocked, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
+    const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
     const domain = domains[place]
@@ -142,12 +147,17 @@ export async function handOver(
       const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
       domain.end(now, isAnswered ? { ms: now - begunAt[place]!, blocked: blocked ?? null } : null)
     }
-    if (relay !== undefined) circuit.tellTrouble(relay)
-    if (!begun) putBack += 1
+    if (!begun) {
+      putBack += 1
+      if (relay !== undefined) {
+        spared += 1
+        circuit.tellTrouble(relay)
+      }
+    }
     if (state === 'sent') {
       accepted += 1
       circuit.tellSuccess()
-    }
+    } else if (unfit !== undefined) deps.unfit.tell({ mailing: chunk.mailingId }, unfit)
     batch.push(recorded)
   }
 
@@ -196,7 +206,7 @@ export async function handOver(
     letGo()
     await Promise.all(recording)
   }
-  if (!isWhole) return { accepted, putBack, stood: stood.size, ms, rest: end() }
+  if (!isWhole) return { accepted, putBack, stood: stood.size, spared, ms, rest: end() }
   await end()
-  return { accepted, putBack, stood: stood.size, ms, rest: null }
+  return { accepted, putBack, stood: stood.size, spared, ms, rest: null }
 }

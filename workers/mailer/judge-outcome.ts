@@ -9,6 +9,8 @@ export type Verdict = Omit<Recorded, 'subscriptionId'> & {
   readonly relay?: string
   /** The provider refused us and not the reader: its domain should be sent to more slowly. */
   readonly blocked?: string
+  /** The letter was refused for its size or form, and so will those of the other readers be. */
+  readonly unfit?: string
 }
 
 export type Judgement = {
@@ -32,7 +34,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       return { state: 'due', wait: null, reply: null, trouble, begun: true }
     }
     case 'unreachable':
-      if (beforeMail.has(outcome.phase)) return spared(outcome.detail)
+      if (upToMail.has(outcome.phase)) return spared(outcome.detail, null)
       return later(given, {
         reply: null,
         trouble: { verdict: 'deferred', phase: outcome.phase, code: null, enhanced: null, detail: outcome.detail },
@@ -42,12 +44,17 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: reply.text.slice(0, 500) }
       const told = tellReply(reply)
       const meaning = readReply(phase, reply)
-      if (beforeMail.has(phase) || meaning === 'ours') return spared(`${phase}: ${told}`)
       switch (meaning) {
+        case 'ours':
+          return spared(`${phase}: ${told}`, told)
         case 'gone':
           return { state: 'bounced', wait: null, reply: told, trouble: { verdict: 'bounced', ...about }, begun: true }
-        case 'letter':
+        case 'ended':
           return { state: 'failed', wait: null, reply: told, trouble: { verdict: 'failed', ...about }, begun: true }
+        case 'letter': {
+          const trouble = { verdict: 'failed', ...about } as const
+          return { state: 'failed', wait: null, reply: told, trouble, begun: true, unfit: told }
+        }
         case 'blocked':
           return { ...later(given, { reply: told, trouble: { verdict: 'deferred', ...about } }), blocked: told }
         case 'wait':
@@ -95,12 +102,13 @@ export const judgeStood = (wait: number): Verdict => ({
   begun: false,
 })
 
-const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth'])
+/** A connection that broke before the host had answered MAIL FROM says nothing of the reader, whom it never named. */
+const upToMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'])
 
-const spared = (relay: string): Verdict => ({
+const spared = (relay: string, reply: string | null): Verdict => ({
   state: 'due',
   wait: null,
-  reply: null,
+  reply,
   trouble: null,
   begun: false,
   relay,

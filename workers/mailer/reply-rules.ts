@@ -1,25 +1,30 @@
 import type { Phase, Reply } from '../../shared/transport/transport.ts'
 
 /**
- * What a refusal says, read in this order: the phase first, because only a reply to RCPT or to the final dot can speak
- * of the recipient; then the enhanced code (RFC 3463) over the basic one; text only where the table names it.
+ * What a refusal says, read in this order: the phase first, because only a reply to RCPT or to the letter can speak of
+ * the recipient; then the enhanced code (RFC 3463) over the basic one; text only where the table names it.
  * - `gone`: the address is no good: bounced, and suppressed.
  * - `wait`: try again later.
  * - `blocked`: the provider refuses us, not the reader: try again later, never held against the reader.
- * - `ours`: our configuration is wrong: try again later, and tell the operator.
- * - `letter`: this letter is refused for what it is: failed, never held against the reader.
+ * - `ours`: the mail host will not have us at all: nobody's attempt, and the rest should wait until that is mended.
+ * - `letter`: this letter is refused for its size or form: failed, never held against the reader; others will be, too.
+ * - `ended`: this delivery fails, and says nothing of any other.
  */
-export type Meaning = 'gone' | 'wait' | 'blocked' | 'ours' | 'letter'
+export type Meaning = 'gone' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended'
 
 type Rule = {
   readonly phases?: readonly Phase[]
   readonly code?: RegExp
   readonly enhanced?: RegExp
   readonly text?: RegExp
+  readonly unless?: RegExp
   readonly meaning: Meaning
 }
 
+const beforeMail: readonly Phase[] = ['connect', 'greeting', 'ehlo', 'starttls', 'auth']
 const recipientPhases: readonly Phase[] = ['rcpt', 'dot']
+const letterPhases: readonly Phase[] = ['data', 'dot']
+const mailed: readonly Phase[] = ['rcpt', 'data', 'dot']
 
 const unknownUser =
   /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|invalid (recipient|mailbox)|no mailbox/i
@@ -27,14 +32,44 @@ const unknownUser =
 const providerBlock =
   /block(ed|ing|list)|black ?list|deny ?list|\brbl\b|spamhaus|reputation|rate.?limit|too many (connections|messages)|spam|policy|unsolicited/i
 
+/*
+ * What hosts say after MAIL FROM of what is wrong with us: Postfix judges sender and client at RCPT only, providers of
+ * relays judge From, account and quota when they have read the letter.
+ */
+const senderRefused =
+  /sender (address )?(is )?(rejected|denied|refused|invalid|not )|(address|identity|sender|domain)[^.]{0,40} not (been )?(verified|authori[sz]ed)|not owned by|not (allowed|authori[sz]ed|permitted) to (send|relay)|permissions? to send as|sendasdenied/i
+const relayRefused =
+  /relay(ing)? (access )?(is )?(denied|prohibited|not (permitted|allowed))|not relay|unable to relay|(client host|helo command) rejected/i
+const loginMissing = /authentication (is )?required|must (be )?authenticat|not authenticated|unauthenticated sender/i
+const accountClosed =
+  /sending[^.]{0,20} (suspended|paused|disabled)|your account|(sending|daily|relay) (message |sending )?(quota|limit)|sending rate|maximum credits/i
+const ofUs = new RegExp(
+  [senderRefused, relayRefused, loginMissing, accountClosed].map(({ source }) => source).join('|'),
+  'i',
+)
+/** The host passes on what another one said of this recipient: not of us at large. */
+const passedOn = /\bsaid:|in reply to|remote (host|server)|recipient address rejected/i
+
+const nothing = /^$/
+
 /** The first rule that fits decides. Sources: RFC 5321 4.2.3, RFC 3463, RFC 7372, RFC 7505, RFC 4954, RFC 6531. */
 export const replyRules: readonly Rule[] = [
   // SMTPUTF8 is needed and not offered (RFC 6531): no wait will change that.
-  { enhanced: /^[45]\.6\.(7|9|10)$/, meaning: 'letter' },
-  // Our login or our sender address.
-  { phases: ['auth'], meaning: 'ours' },
+  { enhanced: /^[45]\.6\.(7|9|10)$/, meaning: 'ended' },
+  // Our login or our sender address. 5.7.57, 5.7.60, 5.7.64 and 5.2.252 are Microsoft's for the same.
+  { phases: beforeMail, meaning: 'ours' },
   { code: /^(530|534|535|538)$/, meaning: 'ours' },
-  { enhanced: /^[45]\.(7\.8|1\.7|1\.8|7\.27)$/, meaning: 'ours' },
+  { enhanced: /^[45]\.(1\.[78]|7\.(8|27|57|60|64)|2\.252)$/, meaning: 'ours' },
+  // MAIL FROM names nobody but us: what is not the size or the form of this letter concerns them all.
+  { phases: ['mail'], enhanced: /^5\.(3\.4|2\.3)$/, meaning: 'letter' },
+  { phases: ['mail'], code: /^552$/, enhanced: nothing, meaning: 'letter' },
+  { phases: ['mail'], text: /sender|auth|log ?in|relay/i, meaning: 'ours' },
+  { phases: ['mail'], enhanced: /^5\.[56]\./, meaning: 'letter' },
+  { phases: ['mail'], code: /^(500|501|502|503|504|555)$/, enhanced: nothing, meaning: 'letter' },
+  // Said by our own transport of an address that cannot be given to a host.
+  { phases: ['mail'], enhanced: /^5\.1\.3$/, meaning: 'ended' },
+  { phases: ['mail'], meaning: 'ours' },
+  { phases: mailed, text: ofUs, unless: passedOn, meaning: 'ours' },
   // The recipient, where a reply can speak of one.
   { phases: recipientPhases, enhanced: /^5\.1\.(0|1|3|6|10)$/, meaning: 'gone' },
   { phases: recipientPhases, enhanced: /^5\.(1\.2|4\.4)$/, meaning: 'gone' },
@@ -42,21 +77,23 @@ export const replyRules: readonly Rule[] = [
   { phases: recipientPhases, enhanced: /^5\.7\.(17|18)$/, meaning: 'gone' },
   // Refused for who we are or how we send: 5.7.x and 4.7.x are policy (RFC 3463 3.8).
   { enhanced: /^[45]\.7\./, meaning: 'blocked' },
-  { phases: ['connect', 'greeting', 'ehlo', 'starttls', 'mail'], code: /^5/, text: providerBlock, meaning: 'blocked' },
-  { phases: ['connect', 'greeting', 'ehlo', 'starttls'], meaning: 'blocked' },
   // Size and form of the letter, and our own mistakes in the conversation.
-  { enhanced: /^5\.(3\.4|2\.3|6\.\d+|5\.\d+)$/, meaning: 'letter' },
-  { code: /^(500|501|502|503|504|555)$/, enhanced: /^$/, meaning: 'letter' },
+  { enhanced: /^5\.(3\.4|2\.3|6\.\d+)$/, meaning: 'letter' },
+  { phases: letterPhases, enhanced: /^5\.5\./, meaning: 'letter' },
+  { phases: letterPhases, code: /^(500|501|502|503|504|555)$/, enhanced: nothing, meaning: 'letter' },
   // A full or sleeping mailbox is a state, not an end: the window decides.
   { enhanced: /^5\.2\.[0-2]$/, meaning: 'wait' },
   { phases: ['rcpt'], code: /^552$/, meaning: 'wait' },
   { enhanced: /^4\./, meaning: 'wait' },
-  { phases: recipientPhases, code: /^55[013]$/, text: unknownUser, meaning: 'gone' },
+  { phases: recipientPhases, code: /^55[013]$/, text: unknownUser, unless: /sender/i, meaning: 'gone' },
   { code: /^5/, text: providerBlock, meaning: 'blocked' },
   { code: /^4/, meaning: 'wait' },
   // A bare 550 or 553 to RCPT says the mailbox is unavailable (RFC 5321 4.2.3); without a word more it is an end of
   // this delivery only.
-  { code: /^5/, meaning: 'letter' },
+  { phases: ['rcpt'], code: /^5/, meaning: 'ended' },
+  // A letter refused in words we do not know may be refused for something of ours, and then all of them are: the window
+  // decides, and what is mended in it is sent.
+  { code: /^5/, meaning: 'wait' },
 ]
 
 export function readReply(phase: Phase, reply: Reply): Meaning {
@@ -64,6 +101,7 @@ export function readReply(phase: Phase, reply: Reply): Meaning {
     (rule.phases === undefined || rule.phases.includes(phase)) &&
     (rule.code === undefined || rule.code.test(String(reply.code))) &&
     (rule.enhanced === undefined || rule.enhanced.test(reply.enhanced ?? '')) &&
-    (rule.text === undefined || rule.text.test(reply.text))
+    (rule.text === undefined || rule.text.test(reply.text)) &&
+    (rule.unless === undefined || !rule.unless.test(reply.text))
   return replyRules.find(fits)?.meaning ?? 'wait'
 }

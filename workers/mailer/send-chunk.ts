@@ -89,6 +89,8 @@ async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promis
 const longestTurn = 1_000
 /** Milliseconds. */
 const restOfAll = 500
+/** Seconds. */
+const restAfterTrouble = 2
 
 /**
  * Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. `slow`: where it puts what
@@ -111,6 +113,8 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     deps.windowSize.tell(handed.accepted, handed.ms)
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
     if (handed.accepted === 0 && handed.stood > 0) await setTimeout(restOfAll)
+    // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.
+    if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
     if (window.length < most && handed.putBack === 0) return 0

@@ -15,6 +15,7 @@ import type { PreparedNotices } from './prepared-notices.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { LetterTransport } from './signing-transport.ts'
+import type { UnfitLetters } from './unfit-letters.ts'
 
 export type NoticeDeps = {
   readonly pool: Pool
@@ -24,6 +25,7 @@ export type NoticeDeps = {
   readonly links: LinkKeys
   readonly notices: PreparedNotices
   readonly circuit: RelayCircuit
+  readonly unfit: UnfitLetters
   readonly mailDomain: string
   readonly curve: RetryCurve
   readonly now: () => Date
@@ -72,6 +74,7 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
   // Where no mailing is under way, notices are the first to know how the mail host does.
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
   else if (verdict.state === 'sent') deps.circuit.tellSuccess()
+  else if (verdict.unfit !== undefined) deps.unfit.tell({ notices: notice.kind }, verdict.unfit)
   if (verdict.state === 'bounced') {
     // The address it was sent to, which need not be the one the subscription has now.
     await suppressBouncedReader(deps.pool, notice.subscriberId)
