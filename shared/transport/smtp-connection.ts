@@ -103,7 +103,10 @@ export class SmtpConnection {
 
   /** Ends a wait that has lasted too long, and gives back a connection nobody has needed for a while. */
   sweep(now: number): void {
-    if (now - this.#socket.movedAt < this.#patience()) return
+    const { block } = this.#options.limits
+    const waited = now - this.#socket.movedAt
+    if (this.#socket.isBlocked ? waited < 10 * block && !this.#socket.hasStalled(block) : waited < this.#patience())
+      return
     if (this.#state === 'idle') this.quit()
     else this.cut('the host took too long')
   }

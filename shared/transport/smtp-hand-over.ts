@@ -207,11 +207,7 @@ export function openHandOver(
     }
   }
 
-  function patience(): number {
-    if (socket.isBlocked) return limits.block
-    return limits[phaseOf(step)]
-  }
-
+  const patience = () => limits[phaseOf(step)]
   const stands = () => current?.letter.stands?.() ?? false
   const mail = (errand: Errand) => mailCommand(errand.letter.envelope, errand.size, offers)
   const group = (errand: Errand) => `${mail(errand)}${rcptCommand(errand.letter.envelope, offers)}DATA\r\n`

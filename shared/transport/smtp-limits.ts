@@ -1,4 +1,4 @@
-/** How long each wait may last, in milliseconds. */
+/** How long each wait may last, in milliseconds; for a reply, until the whole of it has come. */
 export type SmtpLimits = {
   readonly connect: number
   readonly greeting: number
@@ -7,7 +7,7 @@ export type SmtpLimits = {
   readonly mail: number
   readonly rcpt: number
   readonly data: number
-  /** From handing over a letter's bytes until the system has taken them all. */
+  /** For the system to take some of a letter's bytes; ten times as long for all of them. */
   readonly block: number
   readonly dot: number
   /**

@@ -21,7 +21,10 @@ export type SocketEvents = {
 export class SmtpSocket {
   readonly outbox = openOutbox()
   readonly replies: ReplyReader = readReplies()
-  /** When the host or the system last moved, by a clock that only goes forward. */
+  /**
+   * When the wait began that is under way: a whole reply came, or the system took all it was given; by a clock that only
+   * goes forward. Part of a reply does not move it, or who sends a byte a second would be waited for for days.
+   */
   movedAt = performance.now()
   isSecure = false
   /** The last write ended in an error: not all of its bytes have left. Only clear text can know. */
@@ -32,6 +35,8 @@ export class SmtpSocket {
   readonly #events: SocketEvents
   #socket: Socket
   #isWaiting = false
+  #isWatched = false
+  #hasStalled = false
   #detail: string | null = null
 
   constructor(settings: SmtpSettings, certificates: string | null, events: SocketEvents) {
@@ -65,6 +70,16 @@ export class SmtpSocket {
     this.movedAt = performance.now()
     this.#isWaiting = this.#socket.writableLength > 0
     if (this.#isWaiting) this.outbox.lend()
+  }
+
+  /**
+   * Whether the system has taken nothing of what it was given for so many milliseconds, since this was first asked. A
+   * large letter is one write: of how far it is only Node knows, and its timer goes by that.
+   */
+  hasStalled(limit: number): boolean {
+    if (!this.#isWatched) this.#socket.setTimeout(limit)
+    this.#isWatched = true
+    return this.#hasStalled
   }
 
   /** Turns to TLS. What the host said before is not believed afterwards. */
@@ -112,6 +127,13 @@ export class SmtpSocket {
       if (this.#socket.writableLength === 0) this.outbox.giveBack()
     }
     this.#isWaiting = false
+    if (this.#isWatched) this.#unwatch()
+  }
+
+  #unwatch(): void {
+    this.#isWatched = false
+    this.#hasStalled = false
+    this.#socket.setTimeout(0)
   }
 
   #tlsOptions(): ConnectionOptions {
@@ -128,6 +150,9 @@ export class SmtpSocket {
     socket.on('data', (chunk: Buffer) => {
       if (socket === this.#socket) this.#read(chunk)
     })
+    socket.on('timeout', () => {
+      this.#hasStalled = true
+    })
     socket.on('error', (error) => {
       this.#detail ??= nameFault(error)
     })
@@ -138,9 +163,10 @@ export class SmtpSocket {
   }
 
   #read(chunk: Buffer): void {
-    this.movedAt = performance.now()
     this.replies.feed(chunk)
-    for (let code = this.replies.next(); code !== incomplete; code = this.replies.next()) {
+    let code = this.replies.next()
+    if (code !== incomplete) this.movedAt = performance.now()
+    for (; code !== incomplete; code = this.replies.next()) {
       if (code === garbage) {
         this.#events.onGarbage()
         return

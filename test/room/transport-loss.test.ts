@@ -229,3 +229,70 @@ test('a letter the host stopped reading half-way is safe to try again', async ({
   const outcome = await transport(url, { limits: { block: 50 } }).send(letterTo('kari@mail.example', { parts }))
   expect(outcome).toEqual({ kind: 'unreachable', phase: 'data', detail: 'the host took too long' })
 })
+
+/** Begins a reply to `step`, and never ends it: a byte, and another line, and another, until the client has gone. */
+async function dripInsteadOf(wire: Wire, step: Step): Promise<void> {
+  await playUpTo(wire, step)
+  let isGone = false
+  void wire.hearEnd().then(() => {
+    isGone = true
+  })
+  for (let at = 0; !isGone; at += 1) {
+    wire.sayRaw('250-still here\r\n'[at % 16]!)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+for (const step of steps)
+  test(`a host that answers ${step} byte by byte and never to the end is given up when the whole answer has had its time`, async ({
+    host,
+    transport,
+  }) => {
+    const { url } = await host(async (wire) => {
+      await welcome(wire, 'PIPELINING')
+      await dripInsteadOf(wire, step)
+    })
+    const limits = { mail: 60, rcpt: 60, data: 60, dot: 60 }
+    const outcome = await transport(url, { limits }).send(letterTo('kari@mail.example'))
+    const detail = 'the host took too long'
+    if (step === 'dot') expect(outcome).toEqual({ kind: 'in-doubt', detail })
+    else expect(outcome).toEqual({ kind: 'unreachable', phase: step.toLowerCase(), detail })
+  })
+
+test('a host that greets line by line and never to the end is given up', async ({ host, transport }) => {
+  const { url } = await host(async (wire) => {
+    for (let isGone = false; !isGone; await new Promise((resolve) => setTimeout(resolve, 5))) {
+      wire.say('220-host.example')
+      void wire.hearEnd().then(() => {
+        isGone = true
+      })
+    }
+  })
+  const outcome = await transport(url, { limits: { greeting: 60 } }).send(letterTo('kari@mail.example'))
+  expect(outcome).toEqual({ kind: 'unreachable', phase: 'greeting', detail: 'the host took too long' })
+})
+
+test('a host that reads a large letter slowly gets all of it, though that takes longer than it may stand still', async ({
+  host,
+  transport,
+}) => {
+  const { url } = await host(async (wire) => {
+    await welcome(wire, 'PIPELINING')
+    await playUpTo(wire, 'DATA')
+    wire.stopReading()
+    wire.say('354 go on')
+    const reading = setInterval(() => {
+      wire.readOn()
+      setImmediate(wire.stopReading)
+    }, 20)
+    await wire.hearLetter().finally(() => clearInterval(reading))
+    wire.readOn()
+    wire.say('250 2.0.0 taken')
+    await takeLetters(wire)
+  })
+  const parts = [Buffer.from('x'.repeat(998).concat('\r\n').repeat(8_000))]
+  const began = performance.now()
+  const outcome = await transport(url, { limits: { block: 400 } }).send(letterTo('kari@mail.example', { parts }))
+  expect(outcome.kind).toBe('accepted')
+  expect(performance.now() - began).toBeGreaterThan(800)
+})
