@@ -2,7 +2,7 @@ import type { ChaosResult } from './run.ts'
 
 /**
  * Seconds within which work goes on once a part is back, as promised: a lease of eight runs out, reconcile looks every
- * second here and every five as shipped, and what is left is slack. Runs on a busy machine of two cores take up to 7.
+ * second here and every five as shipped, and what is left is slack. Runs on a busy machine of two cores take up to 8.
  */
 const longestRecovery = 15
 
