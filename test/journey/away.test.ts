@@ -117,6 +117,7 @@ describe.skipIf(process.platform !== 'linux' || !hasRedis)('an installation', ()
     expect((await publish('msg_3', bodyOf('last'))).status).toBe(202)
     await endProgram(workers, 'SIGTERM')
     postgres.hang()
+    expect((await ask('/livez')).status).toBe(200)
     await endProgram(api, 'SIGTERM')
     // One that is cut short after its grace ends with 1.
     expect([workers.exitCode, api.exitCode]).toEqual([0, 0])

@@ -137,6 +137,36 @@ describe.skipIf(process.platform !== 'linux')('while PostgreSQL hangs', () => {
     expect(await releases('many-7')).toHaveLength(1)
   })
 
+  test('webhooks that wait for it take so much memory and no more', async () => {
+    const patient = openPool({ url: postgres.server.url, name: 'patient', most: 1, onError: () => {} })
+    await patient.query('select 1')
+    const another = await openTestApi(patient)
+    const megabyte = 'x'.repeat(1024 * 1024)
+    const headers = { ...signedHeaders(secret, 'msg_large', ''), 'content-type': 'text/plain' }
+    postgres.hang()
+    let answered = 0
+    const flood = Array.from({ length: 80 }, async () => {
+      const url = `/webhooks/newsrooms/${newsroom.slug}/releases`
+      const { statusCode } = await another.app.inject({ method: 'POST', url, headers, payload: megabyte })
+      answered += 1
+      return statusCode
+    })
+    await until('those there is no room for are told so at once', () => answered === 16)
+    postgres.goOn()
+    const statuses = await Promise.all(flood)
+    // The rest are found not to be signed.
+    expect([503, 401].map((wanted) => statuses.filter((status) => status === wanted).length)).toEqual([16, 64])
+    await another.app.close()
+    await patient.end()
+  })
+
+  test('however many ask whether the api is ready, the database is asked once', async () => {
+    asked.length = 0
+    const answers = await Promise.all(Array.from({ length: 100 }, () => api.app.inject('/readyz')))
+    expect(new Set(answers.map(({ body }) => body))).toEqual(new Set(['{"status":"ok"}']))
+    expect(asked.length).toBeLessThan(5)
+  })
+
   test('a server that may only be read is not asked over the same connection again, and is not ready', async () => {
     const database = new URL(postgres.server.url).pathname.slice(1)
     await postgres.pool.query(`alter database ${database} set default_transaction_read_only = on`)
