@@ -8,6 +8,7 @@ import { givenReaders } from '../given/readers.ts'
 import { testSecrets } from '../given/secrets.ts'
 import { releaseBody, signedHeaders } from '../given/webhook.ts'
 import { entries } from '../rig/entries.ts'
+import { signal } from '../rig/hand-over.ts'
 import { type HungPostgres, openHungPostgres } from '../rig/hung-postgres.ts'
 import { type Installation, startInstallation } from '../rig/installation.ts'
 import { endProgram, findProgram } from '../rig/programs.ts'
@@ -112,9 +113,25 @@ describe.skipIf(process.platform !== 'linux' || !hasRedis)('an installation', ()
   })
 
   test('is told to stop while Redis hangs, and PostgreSQL under the doors too, and ends in order', async () => {
-    house.redis!.child.kill('SIGSTOP')
-    // Hints that nobody takes are under way as they stop.
+    await readers(['last@example.org'])
+    await until('nothing is left to do', async () => {
+      const { rowCount } = await house.pool.query(`select from mailings where state <> 'done'`)
+      return rowCount === 0
+    })
+    const { given: itMayGoOn, give: goOn } = signal()
+    const before = inbox.received.length
+    let begun = false
+    inbox.onMailFrom = () => {
+      begun = true
+      return itMayGoOn
+    }
     expect((await publish('msg_3', bodyOf('last'))).status).toBe(202)
+    await until('a letter is under way', () => begun)
+    house.redis!.child.kill('SIGSTOP')
+    goOn()
+    await until('it is in the mailbox', () => inbox.received.length > before)
+    // The job ends, and Redis does not hear of it; nor of this hint, which is under way as both are stopped.
+    expect((await publish('msg_4', bodyOf('unheard'))).status).toBe(202)
     await endProgram(workers, 'SIGTERM')
     postgres.hang()
     expect((await ask('/livez')).status).toBe(200)

@@ -194,17 +194,19 @@ describe.skipIf(process.platform !== 'linux')('while PostgreSQL hangs', () => {
     }
   })
 
-  test('the pool is closed without waiting for it', async () => {
-    const another = openPool({
-      url: postgres.server.url,
-      name: 'closing',
-      most: 1,
-      answersWithin: 800,
-      onError: () => {},
-    })
+  test('the pool is closed without waiting for what it does not answer', async () => {
+    const another = openPool({ url: postgres.server.url, name: 'closing', most: 1, onError: () => {} })
     await another.query('select 1')
     postgres.hang()
+    let isAnswered = false
+    const stuck = another.query('select 2').then(() => {
+      isAnswered = true
+    })
+    // Until then it has not even been asked.
+    await new Promise((resolve) => setImmediate(resolve))
     await closePool(another)
+    expect(isAnswered).toBe(false)
     postgres.goOn()
+    await stuck
   })
 })
