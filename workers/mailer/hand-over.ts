@@ -1,4 +1,5 @@
 import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
+import { domainOf } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import type { Outcome } from '../../shared/transport/transport.ts'
@@ -9,8 +10,10 @@ import type { HeldLease } from './held-leases.ts'
 import { judgeOutcome, judgePoison, judgeStood, type Verdict } from './judge-outcome.ts'
 import type { LettersInHand } from './letters-in-hand.ts'
 import type { LettersOf } from './prepared-letters.ts'
+import type { ReceivingDomains } from './receiving-domains.ts'
 import { type RecordDeps, recordOutcomes } from './record-outcomes.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
+import { saysNowhere } from './reply-rules.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { Composed, LetterTransport } from './signing-transport.ts'
 import type { UnfitLetters } from './unfit-letters.ts'
@@ -22,6 +25,7 @@ export type HandOverDeps = ComposeDeps &
     readonly circuit: RelayCircuit
     readonly watch: DomainWatch
     readonly unfit: UnfitLetters
+    readonly receivingDomains: ReceivingDomains
     readonly inHand: LettersInHand
     readonly curve: RetryCurve
     readonly chance: () => number
@@ -76,6 +80,8 @@ export async function handOver(
   /** Places whose readers have left: whether their letters were given back, or are on the wire. */
   const askedFor = new Map<number, 'given-back' | 'begun'>()
   const recording: Promise<void>[] = []
+  /** What DNS is asked about. */
+  const questions: Promise<void>[] = []
   let batch: Recorded[] = []
   let accepted = 0
   let putBack = 0
@@ -128,17 +134,29 @@ export async function handOver(
   function settle(place: number, outcome: Outcome): void {
     if (begunAt[place] === 0) countBegun()
     quiet?.refresh()
+    if (outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)) questions.push(ask(place, outcome))
+    else settleFor(place, outcome)
+  }
+
+  /** Whether there is such a domain is for DNS to say, in its time, which is not the domain's. */
+  async function ask(place: number, outcome: Outcome): Promise<void> {
+    domains[place]?.end(performance.now(), null)
+    domains[place] = undefined
+    settleFor(place, outcome, await deps.receivingDomains.isNowhere(domainOf(window[place]!.address)))
+  }
+
+  function settleFor(place: number, outcome: Outcome, isNowhere = false): void {
     const asked = askedFor.size > 0 ? askedFor.get(place) : undefined
-    if (asked !== 'given-back') keep(place, outcome)
+    if (asked !== 'given-back') keep(place, outcome, isNowhere)
     // Somebody waits for this one.
     if (asked === 'begun' || isResting) record()
     else if (batch.length >= recordAtOnce) record()
   }
 
-  function keep(place: number, outcome: Outcome): void {
+  function keep(place: number, outcome: Outcome, isNowhere = false): void {
     const claimed = window[place]!
     // Field by field: once for each letter, a rest and a spread show in a profile.
-    const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome)
+    const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome, isNowhere)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
     const domain = domains[place]
@@ -177,10 +195,10 @@ export async function handOver(
   }
 
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
-  function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome): Verdict {
+  function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome, isNowhere: boolean): Verdict {
     if (stood.has(place)) return judgeStood(restOfStanding)
     if (!poison.has(place))
-      return judgeOutcome(outcome, { attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance() })
+      return judgeOutcome(outcome, { attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance(), isNowhere })
     const err = poison.get(place)
     deps.log.error({ err, mailing: chunk.mailingId, subscription: subscriptionId }, 'a letter could not be made')
     return judgePoison(err)
@@ -203,10 +221,11 @@ export async function handOver(
   await Promise.all(recording)
   const end = async () => {
     await whole
+    await Promise.all(questions)
     letGo()
     await Promise.all(recording)
   }
-  if (!isWhole) return { accepted, putBack, stood: stood.size, spared, ms, rest: end() }
+  if (!isWhole || questions.length > 0) return { accepted, putBack, stood: stood.size, spared, ms, rest: end() }
   await end()
   return { accepted, putBack, stood: stood.size, spared, ms, rest: null }
 }

@@ -19,6 +19,8 @@ export type Judgement = {
   readonly doubt: 'resend' | 'hold'
   /** In [0, 1). */
   readonly chance: number
+  /** DNS, too, says that the reader's domain does not exist. */
+  readonly isNowhere?: boolean
 }
 
 /** The one place that says what becomes of a delivery after an attempt. */
@@ -43,7 +45,8 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       const { phase, reply } = outcome
       const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: reply.text.slice(0, 500) }
       const told = tellReply(reply)
-      const meaning = readReply(phase, reply)
+      const said = readReply(phase, reply)
+      const meaning = said === 'nowhere' ? (given.isNowhere ? 'gone' : 'wait') : said
       switch (meaning) {
         case 'ours':
           return spared(`${phase}: ${told}`, told)

@@ -4,13 +4,14 @@ import type { Phase, Reply } from '../../shared/transport/transport.ts'
  * What a refusal says, read in this order: the phase first, because only a reply to RCPT or to the letter can speak of
  * the recipient; then the enhanced code (RFC 3463) over the basic one; text only where the table names it.
  * - `gone`: the address is no good: bounced, and suppressed.
+ * - `nowhere`: its domain is said not to exist: as `gone` where DNS says so too, else as `wait`.
  * - `wait`: try again later.
  * - `blocked`: the provider refuses us, not the reader: try again later, never held against the reader.
  * - `ours`: the mail host will not have us at all: nobody's attempt, and the rest should wait until that is mended.
  * - `letter`: this letter is refused for its size or form: failed, never held against the reader; others will be, too.
  * - `ended`: this delivery fails, and says nothing of any other.
  */
-export type Meaning = 'gone' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended'
+export type Meaning = 'gone' | 'nowhere' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended'
 
 type Rule = {
   readonly phases?: readonly Phase[]
@@ -51,6 +52,7 @@ const ofUs = new RegExp(
 const passedOn = /\bsaid:|in reply to|remote (host|server)|recipient address rejected/i
 
 const nothing = /^$/
+const noSuchDomain = /^5\.(1\.2|4\.4)$/
 
 /** The first rule that fits decides. Sources: RFC 5321 4.2.3, RFC 3463, RFC 7372, RFC 7505, RFC 4954, RFC 6531. */
 export const replyRules: readonly Rule[] = [
@@ -72,7 +74,7 @@ export const replyRules: readonly Rule[] = [
   { phases: mailed, text: ofUs, unless: passedOn, meaning: 'ours' },
   // The recipient, where a reply can speak of one.
   { phases: recipientPhases, enhanced: /^5\.1\.(0|1|3|6|10)$/, meaning: 'gone' },
-  { phases: recipientPhases, enhanced: /^5\.(1\.2|4\.4)$/, meaning: 'gone' },
+  { phases: recipientPhases, enhanced: noSuchDomain, meaning: 'nowhere' },
   // The mailbox or its domain has a new owner (RFC 7293): another person.
   { phases: recipientPhases, enhanced: /^5\.7\.(17|18)$/, meaning: 'gone' },
   // Refused for who we are or how we send: 5.7.x and 4.7.x are policy (RFC 3463 3.8).
@@ -95,6 +97,10 @@ export const replyRules: readonly Rule[] = [
   // decides, and what is mended in it is sent.
   { code: /^5/, meaning: 'wait' },
 ]
+
+/** Whether DNS is to be asked about the reader's domain. */
+export const saysNowhere = (phase: Phase, reply: Reply) =>
+  noSuchDomain.test(reply.enhanced ?? '') && readReply(phase, reply) === 'nowhere'
 
 export function readReply(phase: Phase, reply: Reply): Meaning {
   const fits = (rule: Rule) =>

@@ -1,3 +1,4 @@
+import { domainOf } from '../../shared/delivery/pace.ts'
 import { fillLetter } from '../../shared/letter/fill.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
 import { sealExpiring } from '../../shared/links/expiring-link.ts'
@@ -12,7 +13,9 @@ import { endAllOf } from '../../shared/subscription/end-subscriptions.sql.ts'
 import { suppressBouncedReader } from '../../shared/suppression/suppression.sql.ts'
 import { judgeOutcome } from './judge-outcome.ts'
 import type { PreparedNotices } from './prepared-notices.ts'
+import type { ReceivingDomains } from './receiving-domains.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
+import { saysNowhere } from './reply-rules.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { LetterTransport } from './signing-transport.ts'
 import type { UnfitLetters } from './unfit-letters.ts'
@@ -26,6 +29,7 @@ export type NoticeDeps = {
   readonly notices: PreparedNotices
   readonly circuit: RelayCircuit
   readonly unfit: UnfitLetters
+  readonly receivingDomains: ReceivingDomains
   readonly mailDomain: string
   readonly curve: RetryCurve
   readonly now: () => Date
@@ -65,7 +69,9 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     prepared,
     reader,
   })
+  const isDoubtful = outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)
   const verdict = judgeOutcome(outcome, {
+    isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domainOf(notice.address))),
     attempt: notice.attempt,
     curve: deps.curve,
     doubt: 'resend',
