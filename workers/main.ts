@@ -30,6 +30,7 @@ import { openReceivingDomains } from './mailer/receiving-domains.ts'
 import { openRelayCircuit } from './mailer/relay-circuit.ts'
 import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
+import { openSenderAlignment } from './mailer/sender-alignment.ts'
 import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
 import { openUnfitLetters } from './mailer/unfit-letters.ts'
 import { openWindowSize } from './mailer/window-size.ts'
@@ -131,7 +132,7 @@ async function start(): Promise<() => Promise<void>> {
     ...shared,
     wake: waking.wake,
     transport: bulk,
-    letters: openPreparedLetters(pool),
+    letters: openPreparedLetters(pool, openSenderAlignment(log, mailDomain)),
     leases,
     journals: openHandOverJournals(resolve(settings.JOURNAL_DIR), log),
     circuit,

@@ -14,6 +14,7 @@ import { openLingering } from '../../workers/mailer/lingering.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type MailerDeps, sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { openSenderAlignment } from '../../workers/mailer/sender-alignment.ts'
 import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
 import { openWindowSize } from '../../workers/mailer/window-size.ts'
 import { type CutDigestsDeps, cutDigests } from '../../workers/scheduler/cut-digests.ts'
@@ -60,7 +61,7 @@ export function openEngine(
     mailDomain: 'mail.example',
     now: () => new Date(),
     transport,
-    letters: openPreparedLetters(pool),
+    letters: openPreparedLetters(pool, openSenderAlignment(log, 'mail.example')),
     leases,
     journals: noJournals,
     circuit: openRelayCircuit(log),

@@ -2,12 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { mayStillBegin } from '../../shared/delivery/may-still-begin.sql.ts'
+import type { Log } from '../../shared/log/log.ts'
 import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import type { LettersOf } from '../../workers/mailer/prepared-letters.ts'
+import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
+import { openSenderAlignment } from '../../workers/mailer/sender-alignment.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
@@ -70,6 +73,26 @@ describe('a mailing', () => {
     expect((await findMailing(database.pool, mailingId))?.state).toBe('done')
     expect(await statesOf(mailingId)).toEqual({ sent: 137 })
     expect((await totalsOf(mailingId)).sent).toBe(137)
+  })
+
+  test('whose bounces return to another organisation’s domain than its sender’s is told of once', async () => {
+    const told: object[] = []
+    const log = { warn: (about: object) => void told.push(about) } as unknown as Log
+    const letters = openPreparedLetters(database.pool, openSenderAlignment(log, 'bounces.kommunene.no'))
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    const second = await givenMailing(database.pool, newsroom)
+    for (const id of [mailingId, second.mailingId]) {
+      await cutAudience(engine.fanOut, id)
+      await letters.of(id)
+    }
+    expect(told).toEqual([{ from: newsroom.senderAddress.split('@')[1], envelope: 'bounces.kommunene.no' }])
+
+    told.length = 0
+    const aligned = openSenderAlignment(log, 'bounces.havna.kommune.no')
+    for (const from of ['presse@havna.kommune.no', 'presse@nyheter.havna.kommune.no']) aligned.check(from)
+    expect(told).toEqual([])
+    aligned.check('presse@vika.kommune.no')
+    expect(told).toHaveLength(1)
   })
 
   test('is dated when it is handed over', async () => {

@@ -7,6 +7,7 @@ import type { MailingId, MailingState } from '../../shared/mailing/mailing.ts'
 import { listRenderings } from '../../shared/mailing/rendering.sql.ts'
 import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import type { SenderAlignment } from './sender-alignment.ts'
 
 /** The letter of a mailing for a reader of a language. */
 export type LettersOf = (language: string) => PreparedLetter
@@ -17,11 +18,12 @@ export type PreparedLetters = { of(mailing: MailingId): Promise<LettersOf> }
 /** Mailings kept at once; some languages of 30 KB each. */
 const mostMailings = 20
 
-export function openPreparedLetters(pool: Pool): PreparedLetters {
+/** `senders`: told of each mailing's sender, once. */
+export function openPreparedLetters(pool: Pool, senders: SenderAlignment): PreparedLetters {
   const known = new Map<MailingId, Promise<LettersOf>>()
   return {
     of: (mailing) => {
-      const ready = known.get(mailing) ?? load(pool, mailing)
+      const ready = known.get(mailing) ?? load(pool, senders, mailing)
       // Re-inserting keeps the map in order of use, so the first key is the one longest unused.
       known.delete(mailing)
       known.set(mailing, ready)
@@ -32,7 +34,7 @@ export function openPreparedLetters(pool: Pool): PreparedLetters {
   }
 }
 
-async function load(pool: Pool, id: MailingId): Promise<LettersOf> {
+async function load(pool: Pool, senders: SenderAlignment, id: MailingId): Promise<LettersOf> {
   const mailing = await findMailing(pool, id)
   const newsroom = mailing && (await findNewsroomById(pool, mailing.newsroomId))
   const letters = new Map<Language, PreparedLetter>()
@@ -43,6 +45,7 @@ async function load(pool: Pool, id: MailingId): Promise<LettersOf> {
     if (mailing && isOver(mailing.state)) return () => nothingToSend(id)
     return nothingToSend(id)
   }
+  senders.check(newsroom.senderAddress)
   const offered = [...letters.keys()]
   return (language) => letters.get(chooseLanguage(language as Language, newsroom.defaultLanguage, offered))!
 }
