@@ -18,7 +18,7 @@ export type PartNews = {
   /** `from`: since when it was away, in milliseconds of the wall clock. */
   onBack(part: string, from: number): void
   /** It ended by itself, which no fault should make it do. */
-  onFell(part: string): void
+  onFell(part: string, by: string): void
 }
 
 const restartAfter = 200
@@ -39,9 +39,9 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
         await new Promise((resolve) => setTimeout(resolve, restartAfter))
       }
     }
-    child?.once('exit', () => {
+    child?.once('exit', (code, signal) => {
       child = null
-      if (!isEnding && isWanted) news.onFell(name)
+      if (!isEnding && isWanted) news.onFell(name, String(signal ?? code))
       isEnding = false
       const since = wallClock()
       if (isWanted) ready = run().then(() => news.onBack(name, since))

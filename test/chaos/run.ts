@@ -172,7 +172,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,
-    culprits: [...counts.culprits, ...house.fallen.map((part) => `fallen: ${part} ended by itself`)],
+    culprits: [...counts.culprits, ...house.fallen.map((part) => `fallen: ${part}`)],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
     kills: played['worker-kill'] ?? 0,
