@@ -13,11 +13,12 @@ export function findProgram(name: string): string | null {
 
 /**
  * A port nobody listens on at this moment, from below those that systems lend to whoever asks for any (Linux from 32768,
- * others from 49152): one of those can go to a passing connection before the program it is meant for listens.
+ * others from 49152): one of those can go to a passing connection before the program it is meant for listens. The two
+ * thousand between are for what the nodes of a Redis Cluster tell each other.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(20_000, 32_000)
+    const port = randomInt(20_000, 30_000)
     const server = createServer()
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false))

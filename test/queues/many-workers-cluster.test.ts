@@ -1,0 +1,3 @@
+import { describeManyWorkers } from './many-workers.ts'
+
+describeManyWorkers('cluster')

@@ -1,3 +1,0 @@
-import { describeManyWorkers } from '../journey/many-workers.ts'
-
-describeManyWorkers('redis')
