@@ -17,6 +17,7 @@ import { openWakingQueues } from '../shared/queues/wake.ts'
 import type { SubscriptionId } from '../shared/subscription/subscription.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
+import { openSlowTries } from './fan-out/try-once.ts'
 import { lowerPriority } from './lower-priority.ts'
 import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHandOverJournals } from './mailer/hand-over-journal.ts'
@@ -144,7 +145,13 @@ async function start(): Promise<() => Promise<void>> {
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
   const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
-  const fanOut = { ...shared, wake: waking.wake, chunkSize: settings.CHUNK_SIZE, giveUpAfter: settings.RETRY_WINDOW }
+  const fanOut = {
+    ...shared,
+    wake: waking.wake,
+    chunkSize: settings.CHUNK_SIZE,
+    giveUpAfter: settings.RETRY_WINDOW,
+    slowTries: openSlowTries(log),
+  }
 
   const workers = [
     openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),

@@ -98,7 +98,7 @@ const patience = 30_000
 const patienceForPlainest = 10_000
 
 /** So long others wait for the one before them. Milliseconds. */
-const ordinary = 5_000
+const ordinary = 3_000
 
 class Silence extends MjmlProcessFault {}
 

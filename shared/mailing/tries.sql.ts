@@ -52,6 +52,14 @@ export async function renewTry(db: Db, { mailingId, n }: Try): Promise<boolean> 
   return rowCount === 1
 }
 
+/** Ends a try that has succeeded, so that the next job may go on with what it has prepared. */
+export async function endTry(db: Db, { mailingId, n }: Try): Promise<void> {
+  await db.query(
+    `update mailings set try_until = null, next_try_at = null where id = $1 and tries = $2 and state = 'accepted'`,
+    [mailingId, n],
+  )
+}
+
 /**
  * Writes down why a try did not succeed, and gives the mailing up where it was the last. Null: there is nothing to write,
  * because the mailing is under way, was stopped, or is tried by another.

@@ -22,7 +22,7 @@ export const waitAfter = (tries: number) => Math.min(600, 5 * 3 ** (Math.max(tri
 /** For how long a try counts as under way without a sign of life from whoever makes it. Seconds. */
 export const tryLease = 6
 
-/** One that is at it longer than this holds up the others of its newsroom, and nobody else's. Seconds. */
+/** One that is at it longer than this holds up the others of its newsroom, and nobody else's: it gives its place away. Seconds. */
 export const ordinaryTry = 5
 
 /** What is known of a try whose process was gone before it had come to an end. */

@@ -6,6 +6,7 @@ import type { Payloads, QueueName, WakeUp } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
+import { openSlowTries } from '../../workers/fan-out/try-once.ts'
 import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
@@ -86,6 +87,7 @@ export function openEngine(
     mailDomain: 'mail.example',
     chunkSize,
     giveUpAfter: 172_800,
+    slowTries: openSlowTries(log),
   }
   const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000, stopping: () => false }
   const work = async () => {

@@ -263,9 +263,13 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process that compiles lette
     const next = await givenMailing(database.pool, other, built(4))
     const others = cutAudience(engine.fanOut, next.mailingId)
     await soon(async () => (await triesOf(next.mailingId)) === 1)
-    await vi.advanceTimersByTimeAsync(5_000)
+    await vi.advanceTimersByTimeAsync(3_000)
     await others
     expect((await standing(next.mailingId)).state).not.toBe('accepted')
+    // And it gives its place among the jobs away.
+    await vi.advanceTimersByTimeAsync(2_000)
+    await inHand
+    expect(await standing(hanging.mailingId)).toEqual({ state: 'accepted', tries: 0, reason: null })
 
     // As long as it hangs it is in one worker's hands, and others of its newsroom are let wait, not begun.
     const third = await givenMailing(database.pool, newsroom, built(5))
@@ -277,8 +281,8 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process that compiles lette
     expect(await triesOf(third.mailingId)).toBe(0)
 
     await vi.advanceTimersByTimeAsync(25_000)
-    await inHand
     vi.useRealTimers()
+    await soon(async () => (await standing(hanging.mailingId)).reason !== null)
     expect(await standing(hanging.mailingId)).toEqual({
       state: 'accepted',
       tries: 1,
@@ -290,6 +294,47 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process that compiles lette
     await engine.reconcileAndSend()
     expect(reached()).toEqual(['ada', 'bo', 'cato'])
     await pass(hanging.mailingId, 5)
+    await engine.reconcileAndSend()
+    expect(reached()).toEqual(['ada', 'bo'])
+  })
+
+  test('that is only slow gives its place away, and the mailing goes on where it was when the letter comes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await endCompilers()
+    const slow = await givenMailing(database.pool, newsroom, built(7))
+    const inHand = cutAudience(engine.fanOut, slow.mailingId)
+    const pid = await soon(() => compilers()[0])
+    process.kill(pid, 'SIGSTOP')
+    await soon(async () => (await triesOf(slow.mailingId)) === 1)
+    await vi.advanceTimersByTimeAsync(5_000)
+    await inHand
+    expect(engine.woken).toEqual([])
+    vi.useRealTimers()
+    process.kill(pid, 'SIGCONT')
+    await soon(() => engine.woken.length > 0)
+    expect(engine.woken).toEqual([{ queue: 'fan-out', payload: { mailingId: slow.mailingId } }])
+    await engine.send(slow.mailingId)
+    expect(reached()).toEqual(['ada', 'bo'])
+    expect((await standing(slow.mailingId)).state).toBe('done')
+  })
+
+  test('that is slow on more letters than there is memory for keeps the place of the next, and makes it once', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    await endCompilers()
+    const full = { ...engine.fanOut, slowTries: { take: () => false } }
+    const { mailingId } = await givenMailing(database.pool, newsroom, built(8))
+    let isOver = false
+    const inHand = cutAudience(full, mailingId).finally(() => {
+      isOver = true
+    })
+    const pid = await soon(() => compilers()[0])
+    process.kill(pid, 'SIGSTOP')
+    await soon(async () => (await triesOf(mailingId)) === 1)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(isOver).toBe(false)
+    vi.useRealTimers()
+    process.kill(pid, 'SIGCONT')
+    await inHand
     await engine.reconcileAndSend()
     expect(reached()).toEqual(['ada', 'bo'])
   })

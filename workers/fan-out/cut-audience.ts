@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
 import { cutChunks, dueChunksOf, type WakeableChunk } from '../../shared/delivery/chunk.sql.ts'
-import type { Log } from '../../shared/log/log.ts'
 import { closeDigestMailings, openDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import { beginWalk, findMailing, finishMailings, moveWalk } from '../../shared/mailing/mailing.sql.ts'
 import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
@@ -8,11 +7,10 @@ import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { walking } from '../../shared/postgres/walk.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
-import type { Wake } from '../../shared/queues/wake.ts'
 import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
 import { type TryDeps, tryOnce } from './try-once.ts'
 
-export type FanOutDeps = PrepareDeps & TryDeps & { readonly wake: Wake; readonly log: Log; readonly chunkSize: number }
+export type FanOutDeps = PrepareDeps & TryDeps & { readonly chunkSize: number }
 
 /**
  * Prepares a mailing's letters, once per language, and cuts its audience into chunks; the mailer is woken for each
@@ -23,14 +21,16 @@ export type FanOutDeps = PrepareDeps & TryDeps & { readonly wake: Wake; readonly
 export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void> {
   const mailing = await findMailing(deps.pool, id)
   if (mailing === null || !fanOutStates.includes(mailing.state)) return
-  if (mailing.state !== 'accepted') return fanOut(deps, mailing)
-  await tryOnce(deps, id, () => fanOut(deps, mailing))
+  const prepare = () => prepareLetters(deps, mailing)
+  const goOn = () => fanOut(deps, mailing)
+  if (mailing.state === 'accepted') return tryOnce(deps, id, { prepare, goOn })
+  await prepare()
+  await goOn()
 }
 
 async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
   const { id } = mailing
   const started = performance.now()
-  await prepareLetters(deps, mailing)
   if (mailing.kind === 'digest') return openDigest(deps, mailing)
   let cut = 0
   for (;;) {
