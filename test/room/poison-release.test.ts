@@ -196,23 +196,43 @@ describe('a release of which no letter can be made', () => {
     await engine.send(mailingId)
     expect(reached()).toEqual(['ada', 'bo'])
     // Of a digest it takes the title and the lead.
-    await database.pool.query(`update revisions set content = jsonb_set(content, '{languages,nb,lead}', '7')`)
+    const setLead = (lead: unknown) =>
+      database.pool.query(
+        `update revisions set content = jsonb_set(content, '{languages,nb,lead}', $2) where release_id = $1`,
+        [release.id, JSON.stringify(lead)],
+      )
+    await setLead(7)
     await engine.cutDigestsAndSend(nextNoon())
     const { rows } = await database.pool.query<{ id: MailingId }>(`select id from mailings where kind = 'digest'`)
     const digest = rows[0]!.id
     expect(await standing(digest)).toMatchObject({ state: 'accepted', tries: 1 })
     await giveUp(digest)
-    // Its deliveries are written already, and nobody works on them; nor is the reader told by another digest.
+    // Its deliveries are written already, and nobody works on them.
     expect(await wokenBy(reconcileOnly)).toEqual([])
+
+    // The next digest tells of the next release alone; so does the one after, although this one comes onto the line once
+    // more: paused over a digest's hour, and resumed.
+    await engine.send((await givenMailing(database.pool, newsroom)).mailingId)
     await engine.cutDigestsAndSend(nextNoon())
+    expect(reached()).toEqual(['ada', 'bo', 'dora'])
+    const pausing = (paused: boolean) =>
+      database.pool.query(`update mailings set state = 'sending', paused = $2 where id = $1`, [mailingId, paused])
+    await pausing(true)
+    await engine.cutDigestsAndSend(nextNoon())
+    await pausing(false)
+    await engine.cutDigestsAndSend(nextNoon())
+    expect(await digestsMade()).toBe(2)
     expect(reached()).toEqual([])
-    await database.pool.query(`update revisions set content = jsonb_set(content, '{languages,nb,lead}', '"Snart."')`)
+
+    await setLead('Snart.')
     expect(await tryAgain(database.pool, digest)).toBe(true)
     await engine.cutDigestsAndSend(nextNoon())
     expect(reached()).toEqual(['dora'])
-    expect(release.revision).toBe(1)
+    expect(await digestsMade()).toBe(2)
   })
 })
+
+const digestsMade = async () => (await database.pool.query(`select from mailings where kind = 'digest'`)).rowCount
 
 describe('a fault of our own machine', () => {
   test('is not the mailing’s: it is tried for as long as a letter is, and no longer', async () => {
@@ -278,7 +298,7 @@ describe.skipIf(!existsSync('/proc/self/stat'))('the process that compiles lette
     ])
     expect(await wokenBy(reconcileOnly)).not.toContain(hanging.mailingId)
     await cutAudience(engine.fanOut, third.mailingId)
-    expect(await triesOf(third.mailingId)).toBe(0)
+    expect([await isAccepted(third.mailingId), await triesOf(third.mailingId)]).toEqual([true, 0])
 
     await vi.advanceTimersByTimeAsync(25_000)
     vi.useRealTimers()
@@ -434,6 +454,7 @@ const columnOf = async (id: MailingId, column: 'tries' | 'own_faults') => {
   )
   return rows[0]![column]
 }
+const isAccepted = async (id: MailingId) => (await standing(id)).state === 'accepted'
 const triesOf = (id: MailingId) => columnOf(id, 'tries')
 const ownFaultsOf = (id: MailingId) => columnOf(id, 'own_faults')
 
@@ -454,10 +475,11 @@ const compilers = () =>
     }
   })
 
-/** Ends those that earlier letters have left running. */
+/** Ends those that earlier letters have left running; one that is gone from /proc has been told of, too. */
 async function endCompilers(): Promise<void> {
-  for (const pid of compilers()) process.kill(pid, 'SIGKILL')
-  await soon(() => compilers().length === 0)
+  const running = compilers()
+  for (const pid of running) process.kill(pid, 'SIGKILL')
+  await soon(() => !running.some((pid) => existsSync(`/proc/${pid}`)))
 }
 
 /** Asks again and again while the timers of what is tested stand still. */
