@@ -114,6 +114,30 @@ describe('an attempt', () => {
     expect(judge({ kind: 'not-started' })).toMatchObject({ state: 'due', begun: false, trouble: null })
   })
 
+  test('refused for something of ours is nobody’s, and after MAIL FROM only while the host takes no others', () => {
+    const given = { attempt: 1, curve: day, doubt: 'resend', chance: 0 } as const
+    const denied = (phase: Phase): Outcome => ({
+      kind: 'refused',
+      phase,
+      reply: { code: 554, enhanced: '5.7.1', text: 'Relay access denied' },
+    })
+    for (const phase of ['mail', 'rcpt', 'dot'] as const) {
+      const spared = { state: 'due', begun: false, relay: `${phase}: 554 5.7.1 Relay access denied` }
+      expect(judgeOutcome(denied(phase), { ...given, takesOthers: () => false })).toMatchObject(spared)
+      expect(judgeOutcome(denied(phase), { ...given, takesOthers: () => true })).toMatchObject(
+        phase === 'mail' ? spared : { state: 'deferred', begun: true, wait: 300 },
+      )
+    }
+  })
+
+  test('whose connection broke in place of an answer to MAIL FROM is not counted either', () => {
+    expect(judge({ kind: 'unreachable', phase: 'mail', detail: 'cut' })).toMatchObject({ state: 'due', begun: false })
+    expect(judge({ kind: 'unreachable', phase: 'rcpt', detail: 'cut' })).toMatchObject({
+      state: 'deferred',
+      begun: true,
+    })
+  })
+
   test('refused for now waits, until the window is used up', () => {
     const grey: Outcome = { kind: 'refused', phase: 'rcpt', reply: { code: 450, enhanced: '4.2.0', text: 'later' } }
     expect(judge(grey)).toMatchObject({ state: 'deferred', wait: 330 })

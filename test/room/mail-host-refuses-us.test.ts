@@ -137,25 +137,53 @@ test('a letter too large for the mail host fails for each reader, and the operat
   await engine.close()
 })
 
-test('one reader whom the mail host would not relay to keeps none of the others from their letters, and waits', async ({
+test('one reader whom the mail host will not relay to stops nobody else’s letters, and is tried again like any refused for now', async ({
   host,
 }) => {
   const { url } = await host(script)
   const engine = openOn(url)
+  await engine.send(await givenThirty())
+  expect(taken).toHaveLength(30)
   const mailing = await givenThirty()
   refusal = { to: 'RCPT', reply: '554 5.7.1 Relay access denied', about: 'reader7@' }
   await engine.send(mailing)
-  await goOn(engine, mailing, () => taken.length === 29)
   expect(await ledgerOf(mailing)).toEqual([
-    { state: 'due', attempt: 0, letters: 1 },
+    { state: 'deferred', attempt: 1, letters: 1 },
     { state: 'sent', attempt: 1, letters: 29 },
   ])
-  // Its chunk rests after each try: the host is not asked again and again.
+  expect(told).toEqual([])
+  await engine.close()
+})
+
+test('a letter of which the mail host will not hear at MAIL FROM is not offered again and again while others are taken', async ({
+  host,
+}) => {
+  const { url } = await host(async (wire) => {
+    await welcome(wire)
+    for (let place = 0; ; ) {
+      const line = await wire.hear()
+      if (line === 'QUIT') return wire.end()
+      if (line.startsWith('MAIL')) {
+        asked.push(line)
+        place = asked.length
+        wire.say(place % 10 === 0 ? '550 no' : '250 ok')
+      } else if (line === 'DATA') {
+        wire.say('354 go on')
+        await wire.hearLetter()
+        taken.push(String(place))
+        wire.say('250 ok')
+      } else wire.say('250 ok')
+    }
+  })
+  const engine = openOn(url)
+  const mailing = await givenThirty()
+  await engine.send(mailing)
+  // Its chunk rests after each try, whatever becomes of the others.
   const before = asked.length
   await engine.reconcileAndSend()
   expect(asked.length).toBe(before)
-  refusal = null
   await goOn(engine, mailing, () => taken.length === 30)
+  expect(await ledgerOf(mailing)).toEqual([{ state: 'sent', attempt: 1, letters: 30 }])
   await engine.close()
 })
 

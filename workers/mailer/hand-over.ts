@@ -197,8 +197,10 @@ export async function handOver(
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
   function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome, isNowhere: boolean): Verdict {
     if (stood.has(place)) return judgeStood(restOfStanding)
+    const { curve, doubt } = deps
+    const { takesOthers } = circuit
     if (!poison.has(place))
-      return judgeOutcome(outcome, { attempt, curve: deps.curve, doubt: deps.doubt, chance: deps.chance(), isNowhere })
+      return judgeOutcome(outcome, { attempt, curve, doubt, chance: deps.chance(), isNowhere, takesOthers })
     const err = poison.get(place)
     deps.log.error({ err, mailing: chunk.mailingId, subscription: subscriptionId }, 'a letter could not be made')
     return judgePoison(err)

@@ -21,6 +21,8 @@ export type Judgement = {
   readonly chance: number
   /** DNS, too, says that the reader's domain does not exist. */
   readonly isNowhere?: boolean
+  /** The mail host takes other letters meanwhile. */
+  readonly takesOthers?: () => boolean
 }
 
 /** The one place that says what becomes of a delivery after an attempt. */
@@ -36,7 +38,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       return { state: 'due', wait: null, reply: null, trouble, begun: true }
     }
     case 'unreachable':
-      if (upToMail.has(outcome.phase)) return spared(outcome.detail, null)
+      if (beforeMail.has(outcome.phase)) return spared(outcome.detail, null)
       return later(given, {
         reply: null,
         trouble: { verdict: 'deferred', phase: outcome.phase, code: null, enhanced: null, detail: outcome.detail },
@@ -49,6 +51,9 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       const meaning = said === 'nowhere' ? (given.isNowhere ? 'gone' : 'wait') : said
       switch (meaning) {
         case 'ours':
+          // Whoever knew an address the host will not relay to could else stop everybody's letters by signing it up.
+          if (afterMail.has(phase) && given.takesOthers?.())
+            return later(given, { reply: told, trouble: { verdict: 'deferred', ...about } })
           return spared(`${phase}: ${told}`, told)
         case 'gone':
           return { state: 'bounced', wait: null, reply: told, trouble: { verdict: 'bounced', ...about }, begun: true }
@@ -105,8 +110,10 @@ export const judgeStood = (wait: number): Verdict => ({
   begun: false,
 })
 
-/** A connection that broke before the host had answered MAIL FROM says nothing of the reader, whom it never named. */
-const upToMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'])
+/** Before MAIL FROM was answered: a connection that breaks by then says nothing of the reader, whom nobody has named. */
+const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'])
+
+const afterMail: ReadonlySet<Phase> = new Set(['rcpt', 'data', 'dot'])
 
 const spared = (relay: string, reply: string | null): Verdict => ({
   state: 'due',

@@ -10,6 +10,8 @@ export type RelayCircuit = {
   rest(): number
   tellTrouble(detail: string): void
   tellSuccess(): void
+  /** Whether the host has taken a letter within the last seconds: then it has nothing against us at large. */
+  takesOthers(): boolean
   standing(): RelayStanding
 }
 
@@ -32,11 +34,14 @@ const longest = 6
 /** Milliseconds between two lines on trouble that lasts, and on trouble that comes and goes. */
 const tellEvery = 600_000
 const tellAnewAfter = 60_000
+/** Milliseconds. */
+const lately = 10_000
 
 export function openRelayCircuit(log: Log): RelayCircuit {
   let restingUntil = 0
   let rest = 0
   let accepted = 0
+  let acceptedAt = Number.NEGATIVE_INFINITY
   let trouble: { detail: string; since: number; tried: number } | null = null
   let toldAt = Number.NEGATIVE_INFINITY
   let isTold = false
@@ -61,6 +66,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
     },
     tellSuccess: () => {
       accepted += 1
+      acceptedAt = performance.now()
       if (rest === 0) return
       rest = 0
       restingUntil = 0
@@ -68,6 +74,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       if (isTold) log.info('the mail host can be used again')
       isTold = false
     },
+    takesOthers: () => performance.now() - acceptedAt < lately,
     standing: () => {
       const now = performance.now()
       return {

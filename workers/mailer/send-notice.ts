@@ -76,6 +76,7 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     curve: deps.curve,
     doubt: 'resend',
     chance: deps.chance(),
+    takesOthers: deps.circuit.takesOthers,
   })
   // Where no mailing is under way, notices are the first to know how the mail host does.
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
