@@ -11,7 +11,7 @@ export default defineConfig({
     maxWorkers: Math.max(2, availableParallelism()) + 1,
     // No file changes what another reads (settings are handed in, the clock too), so modules are loaded once a worker.
     isolate: false,
-    include: ['test/{pure,house,room,journey,browser}/**/*.test.ts'],
+    include: ['test/{pure,house,room,journey}/**/*.test.ts'],
     globalSetup: ['test/rig/postgres-server.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,

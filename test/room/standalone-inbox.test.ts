@@ -6,7 +6,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
+import { type InboxProcess, startInbox } from '../rig/inbox-process.ts'
 
 type Listed = { id: number; to: string; from: string; subject: string; receivedAt: string; size: number }
 type Opened = Listed & { text: string; html: string; raw: string; headers: [string, string][] }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { createTransport, type Transporter } from 'nodemailer'
-import { entry } from '../rig/entries.ts'
+import { entry } from './entries.ts'
 
 export type InboxProcess = {
   readonly child: ChildProcess

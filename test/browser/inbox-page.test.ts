@@ -8,7 +8,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { axeFaultsInEveryLook } from '../rig/accessibility.ts'
 import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
-import { type InboxProcess, startInbox } from './standalone-inbox-process.ts'
+import { type InboxProcess, startInbox } from '../rig/inbox-process.ts'
 
 /** A foreign server: counts who comes, and what with. */
 type Foreign = { readonly url: string; readonly visits: string[] }
