@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { Command } from 'commander'
+import { whenBrokenOff } from '../rig/break-off.ts'
 import { loadCrowd } from '../rig/crowd.ts'
 import { startInstallation } from '../rig/installation.ts'
 import { parentOf, treeCpuSeconds, usageOf } from '../rig/process-usage.ts'
@@ -62,13 +63,24 @@ const installation = await startInstallation(join(import.meta.dirname, '../..'),
   },
 })
 const sinks = await Promise.all(Array.from({ length: options.sinks }, startSmtpSink))
+let away: Promise<void> | null = null
+whenBrokenOff(putAway)
 try {
   const result = await measure()
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : tell(result))
 } finally {
-  await Promise.all(sinks.map((sink) => sink.close()))
-  await installation.close()
-  signer?.forget()
+  await putAway()
+}
+
+/** Whoever asks first, and whoever comes behind waits for the same. */
+function putAway(): Promise<void> {
+  const clear = async () => {
+    await Promise.all(sinks.map((sink) => sink.close()))
+    await installation.close()
+    signer?.forget()
+  }
+  away ??= clear()
+  return away
 }
 
 async function measure() {

@@ -1,3 +1,4 @@
+import { whenBrokenOff } from '../rig/break-off.ts'
 import type { Stage } from './acts.ts'
 import { openChance } from './chance.ts'
 import { type Counts, countLetters } from './count.ts'
@@ -75,16 +76,14 @@ export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
     smallDisk: wishes.faults.includes('disk-full'),
     ownJournals: hasOwnJournals(wishes.seed),
   })
-  // Redis and PostgreSQL know nothing of us, and would outlive a run that is broken off.
-  const breakOff = () => void house.close(false).finally(() => process.exit(130))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, breakOff)
+  const goOn = whenBrokenOff(() => house.close(false))
   let isClean = false
   try {
     const result = await play(wishes, house)
     isClean = isGreen(result)
     return { ...result, seconds: Math.round((performance.now() - started) / 1000) }
   } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, breakOff)
+    goOn()
     await house.close(!isClean)
   }
 }
