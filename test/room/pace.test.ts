@@ -149,10 +149,16 @@ describe('a receiving domain', () => {
     })
     expect(arrivedAt('silent.example')).toBe(0)
     const paces = async () => {
+      // Others come and go meanwhile: where there is nobody to compare with, nothing is slow.
+      const others = engine.mailer.watch.of('kari@fine.example')
+      for (let n = 0; n < 20; n += 1) {
+        const now = performance.now()
+        others.begin(now)
+        others.end(now, { ms: 5, blocked: null })
+      }
       await engine.mailer.watch.tell()
       return (await database.pool.query('select domain, reason from paces')).rows
     }
-    // On a busy machine the others take long, too, until the silence has lasted.
     await expect.poll(paces, { timeout: 20_000 }).toEqual([{ domain: 'silent.example', reason: 'slow' }])
 
     answer()
