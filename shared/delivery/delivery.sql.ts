@@ -12,6 +12,27 @@ export type Claim = {
   readonly window: number
 }
 
+/** The paces there are, and how many letters each lets go at this moment. Always locked in one order. */
+const buckets = `buckets as (
+       select domain, rate, held_until, turn_at,
+              case when held_until > now() then 0
+                   else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
+         from paces order by domain for update
+     )`
+
+/**
+ * When a letter put off comes again: after all of its domain that have a turn already, but not so late that nobody notices
+ * when the domain recovers, 5 to 10 seconds and where the line is long up to 30. What is that late comes again together
+ * with the others of its chunk: each at a moment of its own, a chunk would be taken up once for every letter in it.
+ */
+const turn = (place: string) =>
+  `least(greatest(turn_at, held_until, now()) + (${place}) / rate * interval '1 second',
+                    greatest(held_until, now()) + (1 + chance)
+                      * least(greatest((turn_at - greatest(held_until, now())) / 20, interval '5 seconds'), interval '15 seconds'))`
+
+/** One throw for a whole chunk, so that chunks written together do not come again together. */
+const chance = 'random() as chance'
+
 const readClaimed = ([row]: readonly ClaimedRow[]): Claimed[] => row?.claimed?.split('\n').map(readLine) ?? []
 
 /** The address comes last, because it alone may hold a blank. */
@@ -41,8 +62,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
     text: `with held as (
        select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
               m.release_id, r.topics, m.started_at < now() - $6 * interval '1 second' as is_late,
-              -- Nearly always none; looking each address up in the table cost as much as writing its delivery.
-              (select array_agg(domain) from paces) as paced
+              (select true from paces limit 1) as paced, ${chance}
          from chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
@@ -53,8 +73,9 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
                    when x.address_hash is not null then 'suppressed'
                    when h.is_late then 'failed'
                    else 'due' end as verdict,
-              -- What has a pace, or waits for one to end, is not taken at once but claimed by it.
-              h.paused or (h.paced is not null and lower(split_part(b.address, '@', 2)) = any (h.paced)) as waits
+              h.paused, h.chance,
+              -- Nearly always null; looking each address up in the table cost as much as writing its delivery.
+              case when h.paced is not null then lower(split_part(b.address, '@', 2)) end as domain
          from held h
          join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
          join subscribers b on b.id = s.subscriber_id
@@ -62,20 +83,32 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
         where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
                       exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
           for share of s
+     ), ${buckets}, placed as (
+       select a.*, p.turn_at, p.held_until, p.rate, p.domain is not null as is_paced,
+              row_number() over (partition by a.verdict, p.domain order by a.id) as place
+         from audience a left join buckets p on p.domain = a.domain
      ), judged as (
-       select id, language, address,
-              case when verdict = 'due' and not waits
-                    and row_number() over (partition by verdict, waits order by id) <= $4::int then 'claimed'
+       select id, language, address, domain, turn,
+              case when verdict <> 'due' or paused then verdict
+                   -- It joins its domain's line here, and is neither written twice nor looked at before its turn.
+                   when is_paced then 'deferred'
+                   when place <= $4::int then 'claimed'
                    else verdict end as state
-         from audience
+         from (select *, ${turn('place')} as turn from placed) p
      ), written as (
        insert into deliveries (mailing_id, subscription_id, state, attempt, fence, at, until)
        select $1, id, state, case when state = 'claimed' then 1 else 0 end, $3, now(),
-              case when state = 'claimed' then now() + $5 * interval '1 millisecond' end
+              case state when 'claimed' then now() + $5 * interval '1 millisecond' when 'deferred' then turn end
          from judged
        returning subscription_id, state, attempt
+     ), lined_up as (
+       update paces p
+          set turn_at = greatest(p.turn_at, t.last_turn)
+         from (select domain, max(turn) as last_turn from judged where state = 'deferred' group by domain) t
+        where p.domain = t.domain
      ), tally as (
-       select count(*) filter (where state = 'opted_out')::int as opted_out,
+       select count(*) filter (where state = 'deferred')::int as deferred,
+              count(*) filter (where state = 'opted_out')::int as opted_out,
               count(*) filter (where state = 'suppressed')::int as suppressed,
               count(*) filter (where state = 'withdrawn')::int as withdrawn,
               count(*) filter (where state = 'failed')::int as failed
@@ -86,8 +119,9 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from written where state = 'failed'
      ), counted as (
        update chunks c
-          set state = 'open', opted_out = c.opted_out + tally.opted_out, suppressed = c.suppressed + tally.suppressed,
-              withdrawn = c.withdrawn + tally.withdrawn, failed = c.failed + tally.failed
+          set state = 'open', deferred = c.deferred + tally.deferred, opted_out = c.opted_out + tally.opted_out,
+              suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn,
+              failed = c.failed + tally.failed
          from tally, held
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3
      )
@@ -106,16 +140,11 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
     name: 'claim-deliveries',
     text: `with held as (
        select c.after_id, c.upto_id, m.state as mailing_state,
-              m.started_at < now() - $6 * interval '1 second' as is_late
+              m.started_at < now() - $6 * interval '1 second' as is_late, ${chance}
          from chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
-     ), buckets as (
-       select domain, rate, held_until, turn_at,
-              case when held_until > now() then 0
-                   else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
-         from paces order by domain for update
-     ), owed as (
+     ), ${buckets}, owed as (
        select d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    when s.state <> 'active' or b.address is null then 'opted_out'
@@ -138,10 +167,8 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
      ), paced as (
        select r.subscription_id, r.was, r.language, r.address, r.domain,
               case when r.verdict = 'claimed' and r.place > p.room then 'deferred' else r.verdict end as state,
-              -- After all that have a turn already; but not so late that a domain which recovers is not noticed.
-              least(greatest(p.turn_at, p.held_until, now()) + (r.place - p.room) / p.rate * interval '1 second',
-                    greatest(p.held_until, now()) + (1 + random()) * interval '5 seconds') as turn
-         from ranked r left join buckets p on p.domain = r.domain
+              ${turn('place - room')} as turn
+         from ranked r left join buckets p on p.domain = r.domain cross join held h
      ), moved as (
        update deliveries d
           set state = o.state, fence = $3, at = now(),

@@ -3,6 +3,7 @@ import type { Outcome, Phase } from '../../shared/transport/transport.ts'
 import { judgeOutcome } from '../../workers/mailer/judge-outcome.ts'
 import { type Meaning, readReply } from '../../workers/mailer/reply-rules.ts'
 import { nextWait, tellCurve } from '../../workers/mailer/retry-curve.ts'
+import { openWindowSize } from '../../workers/mailer/window-size.ts'
 
 const day = { firstWait: 300, window: 172_800 }
 
@@ -157,5 +158,22 @@ describe('the retry curve', () => {
   test('spreads what was refused together by a fifth, and never so that a host which greylists for 300 s refuses twice', () => {
     expect(nextWait(day, 1, 0)).toBe(300)
     expect(nextWait(day, 1, 0.999)).toBe(360)
+  })
+})
+
+describe('the size of a window', () => {
+  test('follows the speed of the mail host', () => {
+    const size = openWindowSize({ least: 20, most: 1_000 })
+    expect(size.now()).toBe(1_000)
+    for (let n = 0; n < 10; n += 1) size.tell(size.now(), 1_000)
+    expect(size.now()).toBeLessThan(400)
+    for (let n = 0; n < 20; n += 1) size.tell(size.now(), 50)
+    expect(size.now()).toBe(1_000)
+  })
+
+  test('is not made smaller by windows of a letter or two, which take as long as large ones', () => {
+    const size = openWindowSize({ least: 20, most: 1_000 })
+    for (let n = 0; n < 50; n += 1) size.tell(1, 60)
+    expect(size.now()).toBeGreaterThan(900)
   })
 })

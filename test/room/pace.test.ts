@@ -119,6 +119,57 @@ describe('a receiving domain', () => {
     expect(new Set(rows.map(({ until }) => until.getTime())).size).toBeGreaterThan(rows.length * 0.9)
   })
 
+  test('that has a pace costs a chunk one visit when it is written, and the late among its letters come again together', async () => {
+    await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 19), 'kari@fine.example'])
+    const pace = { rate: 1, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
+    await writePace(database.pool, 'slow.example', pace)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(inbox.received.map(({ to }) => to)).toEqual(['kari@fine.example'])
+    // The walk over the readers ends where it began, in the middle of a chunk: there may be two.
+    const { rows: chunks } = await database.pool.query<{
+      fence: number
+      deferred: number
+      next: number
+      turns: number[]
+    }>(
+      `select c.fence::int, c.deferred, extract(epoch from c.next_at - d.at)::float8 as next, d.turns
+         from chunks c
+         join (select e.n, min(d.at) as at, array_agg(extract(epoch from d.until - d.at)::float8 order by d.until) as turns
+                 from deliveries d
+                 join chunks e on d.subscription_id > e.after_id and d.subscription_id <= e.upto_id
+                where d.state = 'deferred' group by e.n) d using (n)
+`,
+    )
+    expect(chunks.reduce((sum, { deferred }) => sum + deferred, 0)).toBe(19)
+    for (const { fence, next, turns } of chunks) {
+      // Taken up once, and again when the first of its letters has its turn.
+      expect({ fence, next }).toEqual({ fence: 1, next: turns[0] })
+      const late = turns.at(-1)!
+      const inTime = turns.filter((turn) => turn < late)
+      expect(inTime).toEqual(inTime.map((_, n) => turns[0]! + n))
+      expect(late).toBeLessThanOrEqual(10)
+      if (turns.length > 10) expect(turns.length - inTime.length).toBeGreaterThanOrEqual(turns.length - 10)
+    }
+  })
+
+  test('that has a pace and a line of hours is looked at twice a minute, and no letter of it waits for longer', async () => {
+    await givenReaders(database.pool, newsroom, readersAt('slow.example', 60))
+    const pace = { rate: 1, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
+    await writePace(database.pool, 'slow.example', pace)
+    await database.pool.query(`update paces set turn_at = now() + interval '5 hours'`)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    const { rows } = await database.pool.query<{ soonest: number; latest: number; moments: number }>(
+      `select extract(epoch from min(until - at))::float8 as soonest, extract(epoch from max(until - at))::float8 as latest,
+              count(distinct until)::int as moments from deliveries where state = 'deferred'`,
+    )
+    expect(rows[0]!.soonest).toBeGreaterThanOrEqual(15)
+    expect(rows[0]!.latest).toBeLessThanOrEqual(30)
+    const { rows: chunks } = await database.pool.query(`select from chunks where size > 0`)
+    expect(rows[0]!.moments).toBe(chunks.length)
+  })
+
   test('that is slow is found out by comparison, and leaves the connections to the others', async () => {
     await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 40), ...readersAt('fine.example', 40)])
     inbox.slow.set('slow.example', 600)

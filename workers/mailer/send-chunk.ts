@@ -112,7 +112,7 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     if (handed.rest !== null) slow.push(handed.rest)
     deps.windowSize.tell(handed.accepted, handed.ms)
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
-    if (handed.accepted === 0 && handed.stood > 0) await setTimeout(restOfAll)
+    if (handed.stood > 0 && deps.watch.quietFor() > restOfAll) await setTimeout(restOfAll)
     // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.
     if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()

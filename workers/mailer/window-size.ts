@@ -10,11 +10,14 @@ export type WindowSize = { now(): number; tell(letters: number, ms: number): voi
 export function openWindowSize(limits: { least: number; most: number }): WindowSize {
   // Begin as if the host were quick: one that is not costs a statement to put back what was not begun, once.
   let perMs = limits.most / (claimValidity / 2)
+  const now = () => Math.max(limits.least, Math.min(limits.most, Math.floor((perMs * claimValidity) / 2)))
   return {
-    now: () => Math.max(limits.least, Math.min(limits.most, Math.floor((perMs * claimValidity) / 2))),
+    now,
     tell: (letters, ms) => {
       if (letters === 0 || ms <= 0) return
-      perMs += 0.5 * (letters / ms - perMs)
+      // The few letters of a small window wait as long as the many of a large one, and tell little of the host.
+      const weight = Math.min(1, letters / now())
+      perMs += 0.5 * weight * (letters / ms - perMs)
     },
   }
 }
