@@ -14,7 +14,10 @@ export type BesideSlow = {
   readonly ratioBesideSlow: number
 }
 
-/** Two mailings to all readers, one after the other, into a mail host for which one of fifty domains is slow the second time. */
+/** Of mailings in turn: on a shared machine two alike differ by a tenth. */
+const rounds = 3
+
+/** Mailings to all readers, one after another, into a mail host for which one of fifty domains is slow every second time. */
 export async function sendBesideSlow(
   installation: Installation,
   recipients: number,
@@ -42,14 +45,33 @@ export async function sendBesideSlow(
     }
   }
 
+  /** What the slow domain has not had yet must not go out beside the next mailing. */
+  async function quicken(): Promise<void> {
+    host.send({ slow: null })
+    const { pool } = installation
+    for (;;) {
+      await pool.query('delete from paces')
+      await pool.query(`update deliveries set until = now() where state = 'deferred' and until > now()`)
+      await pool.query(`update chunks set next_at = now() where state = 'open' and next_at > now()`)
+      const { rowCount } = await pool.query(`select from mailings where state <> 'done'`)
+      if (rowCount === 0) return
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+  }
+
   await rate('slow-warm-up', null)
-  const alone = await rate('slow-none', null)
-  const beside = await rate('slow-one', 'd7.example')
+  let alone = 0
+  let beside = 0
+  for (let round = 1; round <= rounds; round += 1) {
+    alone += await rate(`slow-none-${round}`, null)
+    beside += await rate(`slow-one-${round}`, `d${round}.example`)
+    await quicken()
+  }
   await endProgram(workers, 'SIGTERM')
   host.kill()
   return {
-    alonePerSecond: Math.round(alone),
-    besideSlowPerSecond: Math.round(beside),
+    alonePerSecond: Math.round(alone / rounds),
+    besideSlowPerSecond: Math.round(beside / rounds),
     ratioBesideSlow: Number((beside / alone).toFixed(3)),
   }
 }
