@@ -8,7 +8,8 @@ import { chunkLease, type HeldChunk, type Recorded } from './delivery.ts'
  * Nearly all of a batch was sent, so beside the replies only what differs from that is told, as one JSON object. Both
  * are looked up row by row: replies by the place of a row's id among the ids in order, the rest by key. A join would be
  * plainer, but nobody can promise the planner how many rows of a table that was empty a minute ago are meant, and the
- * plan it keeps then compares each row with each: 28 ms a batch of 250 instead of 1.
+ * plan it keeps then compares each row with each: 28 ms a batch of 250 instead of 1. Where all were sent, no row is looked
+ * for in the object at all, which is a tenth of the statement.
  */
 export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
   const inOrder = batch.toSorted(byId)
@@ -16,12 +17,16 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
     name: 'record-attempts',
     text: `with moved as (
        update deliveries d
-          set state = coalesce($6::jsonb -> d.subscription_id::text ->> 'state', 'sent'), at = now(),
-              reply = ($5::text[])[width_bucket(d.subscription_id, $4::bigint[])],
-              attempt = d.attempt - case when $6::jsonb -> d.subscription_id::text ? 'unbegun' then 1 else 0 end,
-              until = now() + ($6::jsonb -> d.subscription_id::text ->> 'wait')::float8 * interval '1 second'
+          set state = case when $6::jsonb is null then 'sent'
+                           else coalesce($6::jsonb -> d.subscription_id::text ->> 'state', 'sent') end,
+              reply = ($5::text[])[width_bucket(d.subscription_id, $4::bigint[])], at = now(),
+              attempt = d.attempt - case when $6::jsonb is null then 0
+                                         when $6::jsonb -> d.subscription_id::text ? 'unbegun' then 1 else 0 end,
+              until = case when $6::jsonb is not null
+                           then now() + ($6::jsonb -> d.subscription_id::text ->> 'wait')::float8 * interval '1 second' end
         where d.mailing_id = $1 and d.subscription_id = any($4::bigint[]) and d.state = 'claimed' and d.fence = $3
-       returning d.subscription_id, d.attempt, d.state, $6::jsonb -> d.subscription_id::text -> 'trouble' as trouble
+       returning d.subscription_id, d.attempt, d.state,
+                 case when $6::jsonb is not null then $6::jsonb -> d.subscription_id::text -> 'trouble' end as trouble
      ), told as (
        insert into attempts (mailing_id, subscription_id, attempt, at, verdict, phase, code, enhanced, detail)
        select $1, subscription_id, attempt, now(), trouble ->> 'verdict', trouble ->> 'phase',
