@@ -11,7 +11,7 @@ import { openLog } from '../shared/log/log.ts'
 import { openLedgerClock } from '../shared/postgres/ledger-clock.ts'
 import { openListener } from '../shared/postgres/listen.ts'
 import { migrate } from '../shared/postgres/migrate.ts'
-import { openPool } from '../shared/postgres/pool.ts'
+import { closePool, openPool } from '../shared/postgres/pool.ts'
 import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
 import type { SubscriptionId } from '../shared/subscription/subscription.ts'
@@ -80,13 +80,15 @@ await runProcess({ name: 'workers', log, start })
 
 async function start(): Promise<() => Promise<void>> {
   await migrate(settings.DATABASE_URL, log)
-  const pool = openPool({
+  const poolOptions = {
     url: settings.DATABASE_URL,
     name: 'pressebud workers',
-    most: settings.MAILER_CHUNKS + 10,
     byKey: true,
-    onError: (err) => log.warn({ err }, 'a database connection broke'),
-  })
+    onError: (err: Error) => log.warn({ err }, 'a database connection broke'),
+  }
+  const pool = openPool({ ...poolOptions, most: settings.MAILER_CHUNKS + 10, answersWithin: 10_000 })
+  // For chores that go through much and may take their time: a turn at one, and a statement in it.
+  const patientPool = openPool({ ...poolOptions, name: 'pressebud workers, chores', most: 6 })
   const clock = await openLedgerClock(pool, log)
   const { now } = clock
   const store = { redisUrl: settings.REDIS_URL, databaseUrl: settings.DATABASE_URL }
@@ -165,8 +167,9 @@ async function start(): Promise<() => Promise<void>> {
     // More than there are connections: those that wait for a slow domain are not to keep the others from their turn.
     openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 16, log),
   ]
+  const patient = { ...shared, pool: patientPool }
   const forget = openForgetting({
-    ...shared,
+    ...patient,
     spans: {
       deliveries: settings.KEEP_DELIVERIES_DAYS,
       webhooks: settings.KEEP_WEBHOOKS_DAYS,
@@ -184,27 +187,29 @@ async function start(): Promise<() => Promise<void>> {
       every: settings.RECONCILE_EVERY,
       act: () => reconcile({ pool, wake: waking.wake, now }),
     },
+    { name: 'link-requests', every: 2, act: () => answerLinkRequests({ pool, wake: waking.wake, now }) },
+    // A budget that is whole again is as good as none.
+    { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },
+  ])
+  const patientTimetable = openTimetable({ pool: patientPool, log }, [
     {
       name: 'cut-digests',
       every: 20,
-      act: () => cutDigests({ ...fanOut, readersAtOnce: 2_000, stopping: () => isStopping }),
+      act: () => cutDigests({ ...fanOut, ...patient, readersAtOnce: 2_000, stopping: () => isStopping }),
     },
-    { name: 'link-requests', every: 2, act: () => answerLinkRequests({ pool, wake: waking.wake, now }) },
     {
       name: 'lapse-pending',
       every: 600,
-      act: () => lapsePending({ ...shared, lapseAfterDays: settings.LAPSE_AFTER_DAYS }),
+      act: () => lapsePending({ ...patient, lapseAfterDays: settings.LAPSE_AFTER_DAYS }),
     },
     { name: 'forget', every: 60, act: forget },
-    // A budget that is whole again is as good as none.
-    { name: 'budgets', every: 600, act: () => forgetWholeBudgets(pool, now()) },
   ])
   const heartbeat = openHeartbeat({ pool, log, circuit })
   log.info('workers are ready')
 
   return async () => {
     isStopping = true
-    await timetable.close()
+    await Promise.all([timetable.close(), patientTimetable.close()])
     await Promise.all(workers.map((worker) => worker.close()))
     await Promise.all([bulk.close(), prompt.close()])
     await lingering.ended()
@@ -214,6 +219,6 @@ async function start(): Promise<() => Promise<void>> {
     await heartbeat.close()
     await waking.close()
     clock.close()
-    await pool.end()
+    await Promise.all([closePool(pool), closePool(patientPool)])
   }
 }

@@ -1,5 +1,6 @@
 import type { Log } from '../log/log.ts'
-import { HeededClient } from './pool.ts'
+import { HeededClient } from './heeded-client.ts'
+import { keepAlive } from './pool.ts'
 
 export type ListenPlan = {
   readonly url: string
@@ -29,7 +30,7 @@ export function openListener({ url, name, statement, log, hear }: ListenPlan): {
       connectionString: url,
       application_name: name,
       connectionTimeoutMillis: 5_000,
-      keepAlive: true,
+      ...keepAlive,
     })
     client = opened
     opened.on('notification', ({ payload = '' }) => hear(payload))

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../log/log.ts'
-import { HeededClient } from './pool.ts'
+import { HeededClient } from './heeded-client.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 

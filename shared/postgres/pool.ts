@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { within } from '../within.ts'
+import { HeededClient } from './heeded-client.ts'
 
 /** Whatever answers a statement: the pool, or one connection inside a transaction. */
 export type Db = Pick<pg.Pool, 'query'>
@@ -18,26 +19,19 @@ export type PoolOptions = {
    */
   readonly byKey?: boolean
   /**
-   * For processes that answer somebody: milliseconds in which a statement is answered or given up, and half of them in
-   * which there is a connection. Of a server that hangs nothing else tells.
+   * Milliseconds in which a statement is answered or given up, and half of them in which there is a connection. Of a
+   * server that hangs, or a connection that fell silent, nothing else tells. Only what takes its time, and for which
+   * nobody waits, goes without: it has 30 s.
    */
   readonly answersWithin?: number
   /** Told of connections that broke while idle; pg destroys them by itself. Others fail the statement they are asked for. */
   readonly onError: (error: Error) => void
 }
 
-/**
- * A connection that breaks in the middle of a transaction, between two statements, tells nobody but itself, and without
- * a listener ends the process. Whoever holds it learns by the next statement. For every pool there is, BullMQ's too.
- */
-export class HeededClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config)
-    this.on('error', () => {})
-  }
-}
+/** An idle connection whose other end is not there any more is found out in twenty seconds: ten, and ten probes of one. */
+export const keepAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
 
-/** Opens the process's one pool. Statements give up after 30 s, or sooner, so that a hung server becomes an answer. */
+/** Opens a pool of the process. Statements give up after 30 s, or sooner, so that a hung server becomes an answer. */
 export function openPool(options: PoolOptions): Pool {
   const { answersWithin } = options
   const pool = new pg.Pool({
@@ -52,8 +46,10 @@ export function openPool(options: PoolOptions): Pool {
     // A server that lives gives up first, and its connection is still good; one that hangs is given up a little later.
     statement_timeout: answersWithin === undefined ? 30_000 : answersWithin * 0.875,
     query_timeout: answersWithin ?? 35_000,
-    idle_in_transaction_session_timeout: 30_000,
-    keepAlive: true,
+    // What is left locked over a connection that fell silent is free again after so long; patient chores hold their turn
+    // while they work.
+    idle_in_transaction_session_timeout: answersWithin === undefined ? 30_000 : 10_000,
+    ...keepAlive,
     ...(options.byKey ? { options: '-c enable_seqscan=off -c enable_mergejoin=off -c jit=off' } : {}),
   })
   // Without a listener a broken idle connection ends the process.

@@ -1,7 +1,8 @@
 import { createPostgresBackend, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
-import { HeededClient } from '../postgres/pool.ts'
+import { HeededClient } from '../postgres/heeded-client.ts'
+import { keepAlive } from '../postgres/pool.ts'
 import { within } from '../within.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
@@ -113,7 +114,13 @@ export function openWorker<Name extends QueueName>(
     worker.on('error', tellTrouble(log, name))
     return { close: () => worker.close() }
   }
-  const connection = openRedis(store.redisUrl, { maxRetriesPerRequest: null, enableOfflineQueue: true })
+  // BullMQ waits for a job for ten seconds at the most, and is answered then, if only that there is none. Of a connection
+  // that fell silent nothing else tells, and what is asked over it would be waited for until the process is started anew.
+  const connection = openRedis(store.redisUrl, {
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: true,
+    socketTimeout: 12_000,
+  })
   connection.on('error', tellTrouble(log, name))
   const worker = new Worker(name, processor, { ...options, connection, prefix })
   worker.on('error', tellTrouble(log, name))
@@ -137,7 +144,10 @@ const postgresOptions = (store: QueueStore) => ({
   schema,
   migrate: true,
   max: 3,
-  keepAlive: true,
+  // What it asks takes milliseconds, and what it waits for it hears of: an answer that is not there by then does not come.
+  connectionTimeoutMillis: 5_000,
+  query_timeout: 10_000,
+  ...keepAlive,
 })
 
 type Patience = {

@@ -1,4 +1,4 @@
-import { chunkLease } from '../../shared/delivery/delivery.ts'
+import { chunkLease, claimValidity } from '../../shared/delivery/delivery.ts'
 import type { Chance } from './chance.ts'
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
@@ -23,10 +23,7 @@ export type Stage = {
 
 export const acts = {
   killWorker: async (stage: Stage) => {
-    // One killed before it has anything in hand proves nothing, and a slow machine would see nothing else.
-    const letters = stage.letters()
-    const deadline = performance.now() + 12_000
-    while (performance.now() < deadline && stage.letters() < letters + 20) await pause(20)
+    await untilLettersLeave(stage)
     const part = await aWorker(stage)
     // Its next life begins while other things happen.
     void part.end('SIGKILL')
@@ -88,6 +85,16 @@ export const acts = {
   cutPostgres: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'database', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
   },
+  /** What is in hand still leaves, within a claim's time; the clock of recovery runs from then. */
+  silencePostgres: async (stage: Stage) => {
+    await untilLettersLeave(stage)
+    await during(stage, 'connections', async ({ proxy }) => {
+      proxy.silenceDatabase()
+      await pause(2 * claimValidity)
+    })
+    // Nobody takes it for the next fault's.
+    await pause(12_000)
+  },
   cutMailHost: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'mail-host', share: chance.between(0.1, 0.6), seed: chance.between(0, 2 ** 31) })
   },
@@ -123,6 +130,13 @@ export const acts = {
 
 /** The chunks of a process that stands still can be taken over once `chunkLease` is past. */
 const lease = chunkLease * 1_000
+
+/** What befalls a process before it has anything in hand proves nothing, and a slow machine would see nothing else. */
+async function untilLettersLeave(stage: Stage): Promise<void> {
+  const letters = stage.letters()
+  const deadline = performance.now() + 12_000
+  while (performance.now() < deadline && stage.letters() < letters + 20) await pause(20)
+}
 
 async function aWorker({ house, chance }: Stage): Promise<Part> {
   for (;;) {

@@ -38,6 +38,8 @@ export async function startSink(journal: string, rules: SinkRules): Promise<Sink
 export type CuttingProxy = {
   readonly ports: ProxyNews['ports']
   cut(order: Extract<ProxyOrder, { cut: unknown }>): void
+  /** Loses what is said over the connections to the database there are, for good; new ones are sound. */
+  silenceDatabase(): void
   /** Breaks every connection to the mail host and refuses new ones, until it is to be back. */
   takeMailHost(away: boolean): void
   close(): Promise<void>
@@ -49,6 +51,7 @@ export async function startProxy(mailHostPort: number, databasePort: number): Pr
   return {
     ports,
     cut: (order) => child.send(order),
+    silenceDatabase: () => child.send({ silence: 'database' } satisfies ProxyOrder),
     takeMailHost: (away) => child.send({ away } satisfies ProxyOrder),
     close: () => endProgram(child),
   }

@@ -79,6 +79,13 @@ export const faults = {
     5,
     acts.cutPostgres,
   ),
+  'postgres-silent': {
+    kind: 'act',
+    sentence: 'Connections to PostgreSQL fall silent, and nobody is told; new ones are sound. In runs of 100 kills.',
+    doubts: true,
+    act: acts.silencePostgres,
+    times: (kills) => (isLongRun(kills) ? now(kills, 100) : 0),
+  },
   'smtp-cut': act(
     'Connections to the mail host are reset when it has answered and before the answer has come.',
     true,

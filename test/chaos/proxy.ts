@@ -14,9 +14,11 @@ export type ProxyOrder =
     }
   /** Whether the mail host's machine is there at all: while it is not, connections are refused. */
   | { readonly away: boolean }
+  /** Of the connections open now nothing is heard any more at either end; new ones are sound. */
+  | { readonly silence: 'database' }
 export type ProxyNews = { readonly ports: { readonly 'mail-host': number; readonly database: number } }
 
-type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean }
+type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean; isSilent: boolean }
 
 const [mailHostPort, databasePort] = process.argv.slice(2).map(Number) as [number, number]
 const ways = { 'mail-host': new Set<Way>(), database: new Set<Way>() }
@@ -24,7 +26,7 @@ const ways = { 'mail-host': new Set<Way>(), database: new Set<Way>() }
 const open = (name: keyof typeof ways, port: number) =>
   new Promise<Server>((resolve) => {
     const server = createServer((near) => {
-      const way: Way = { near, far: connect(port, '127.0.0.1'), isDoomed: false }
+      const way: Way = { near, far: connect(port, '127.0.0.1'), isDoomed: false, isSilent: false }
       ways[name].add(way)
       for (const socket of [way.near, way.far]) {
         socket.setNoDelay(true)
@@ -35,11 +37,11 @@ const open = (name: keyof typeof ways, port: number) =>
           way.far.destroy()
         })
       }
-      carry(way.near, way.far, () => true)
+      carry(way.near, way.far, () => !way.isSilent)
       // The answer of a way that is to be cut never arrives.
       carry(way.far, way.near, () => {
-        if (way.isDoomed) way.near.resetAndDestroy()
-        return !way.isDoomed
+        if (way.isDoomed && !way.isSilent) way.near.resetAndDestroy()
+        return !way.isDoomed && !way.isSilent
       })
     })
     server.listen(0, '127.0.0.1', 1024, () => resolve(server))
@@ -61,6 +63,10 @@ const mailHostAt = portOf(servers['mail-host'])
 
 process.on('message', (order: ProxyOrder) => {
   if ('away' in order) return order.away ? takeAway() : bringBack()
+  if ('silence' in order) {
+    for (const way of ways[order.silence]) way.isSilent = true
+    return
+  }
   const chance = openChance(order.seed)
   for (const way of ways[order.cut]) if (chance.draw() < order.share) way.isDoomed = true
 })

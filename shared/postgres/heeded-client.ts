@@ -1,0 +1,64 @@
+import pg from 'pg'
+
+type Ask = (...asked: unknown[]) => unknown
+type Heard = (error: Error | null, ...rest: unknown[]) => void
+
+/** The connections of this process, whoever opened them. */
+const open = new Set<HeededClient>()
+
+/**
+ * A connection to PostgreSQL, for every pool there is, BullMQ's too.
+ *
+ * One that breaks in the middle of a transaction, between two statements, tells nobody but itself, and without a listener
+ * ends the process. Whoever holds it learns by the next statement.
+ *
+ * One that falls silent, because a firewall has forgotten it or another server has taken the place of its own, tells
+ * nobody at all: its statement is given up after `query_timeout`. Others that went the same way and have not been heard
+ * of since then are hung up with it, else each would cost as long again as soon as it is asked.
+ */
+export class HeededClient extends pg.Client {
+  /** Statements not answered yet. */
+  #asked = 0
+  #heardAt = performance.now()
+
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    this.on('error', () => {})
+    open.add(this)
+    this.once('end', () => open.delete(this))
+    // Not as a method of its own, which would have to repeat all the ways it may be called.
+    this.query = this.#noting(this.query as Ask) as typeof this.query
+  }
+
+  #noting(ask: Ask): Ask {
+    return (...asked) => {
+      const askedAt = performance.now()
+      this.#asked += 1
+      const note = (error: Error | null) => {
+        this.#asked -= 1
+        if (error?.message === givenUp) this.#hangUpSilent(askedAt)
+        else this.#heardAt = performance.now()
+      }
+      // pg-pool asks with a callback, everybody else for a promise.
+      const last = asked.at(-1)
+      if (typeof last === 'function') {
+        const heard: Heard = (error, ...rest) => {
+          note(error)
+          last(error, ...rest)
+        }
+        return ask.call(this, ...asked.slice(0, -1), heard)
+      }
+      const answer = ask.call(this, ...asked) as Promise<unknown>
+      answer.then(() => note(null), note)
+      return answer
+    }
+  }
+
+  #hangUpSilent(since: number): void {
+    for (const other of open)
+      if (other.#asked === 0 && other.#heardAt < since && other.host === this.host && other.port === this.port)
+        other.connection.stream.destroy(new Error('hung up, because another connection to the same server fell silent'))
+  }
+}
+
+const givenUp = 'Query read timeout'

@@ -1,0 +1,48 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+
+/**
+ * A way to a server on which connections can fall silent: as behind a firewall that has forgotten them, or a server that
+ * another has taken the place of, what is sent over them is lost and neither end is told. New connections are sound.
+ */
+export type SilentWay = {
+  /** The same URL, by this way. */
+  readonly url: string
+  fallSilent(): void
+  close(): Promise<void>
+}
+
+export async function openSilentWay(to: string): Promise<SilentWay> {
+  const target = new URL(to)
+  const sockets = new Set<Socket>()
+  const server = createServer((near) => {
+    const far = connect(Number(target.port), target.hostname)
+    for (const [from, over] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from)
+      from.setNoDelay(true)
+      from.on('error', () => {})
+      from.pipe(over)
+      from.once('close', () => sockets.delete(from))
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = new URL(to)
+  url.hostname = '127.0.0.1'
+  url.port = String((server.address() as AddressInfo).port)
+  return {
+    url: url.href,
+    fallSilent: () => {
+      for (const socket of sockets) {
+        socket.unpipe()
+        // Read on and thrown away: else a sender would notice by its full buffer.
+        socket.resume()
+      }
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

@@ -1,0 +1,73 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { openLog } from '../../shared/log/log.ts'
+import { openListener } from '../../shared/postgres/listen.ts'
+import { openPool, type Pool } from '../../shared/postgres/pool.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { openSilentWay, type SilentWay } from '../rig/silent-way.ts'
+import { until } from '../rig/until.ts'
+
+describe('when the connections to PostgreSQL fall silent', () => {
+  let database: TestDatabase
+  let way: SilentWay
+  let pool: Pool
+
+  beforeEach(async () => {
+    database = await openTestDatabase()
+    way = await openSilentWay(database.url)
+    pool = openPool({ url: way.url, name: 'silent', most: 5, answersWithin: 500, onError: () => {} })
+    return async () => {
+      await pool.end()
+      await way.close()
+      await database.close()
+    }
+  })
+
+  const askedAtOnce = (times: number) =>
+    Promise.allSettled(Array.from({ length: times }, () => pool.query('select pg_sleep(0.05)')))
+
+  test('the first that is asked is given up, and the others are not asked at all', async () => {
+    await askedAtOnce(5)
+    expect(pool.idleCount).toBe(5)
+    way.fallSilent()
+    await expect(pool.query('select 1')).rejects.toThrow('Query read timeout')
+    const answers = await askedAtOnce(5)
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => 'fulfilled'))
+  })
+
+  test('who listens is heard again, though nothing is ever asked there', async () => {
+    const heard: string[] = []
+    const log = openLog('test', 'silent')
+    const listener = openListener({
+      url: way.url,
+      name: 'ear',
+      statement: 'listen ear',
+      log,
+      hear: (payload) => heard.push(payload),
+    })
+    const tellUntilHeard = (word: string) =>
+      until(`“${word}” is heard`, async () => {
+        await database.pool.query(`select pg_notify('ear', $1)`, [word])
+        return heard.includes(word)
+      })
+    await tellUntilHeard('before')
+    await pool.query('select 1')
+    way.fallSilent()
+    await expect(pool.query('select 1')).rejects.toThrow('Query read timeout')
+    await tellUntilHeard('after')
+    await listener.close()
+  })
+
+  test('a statement that is merely slow costs no other connection', async () => {
+    await askedAtOnce(5)
+    let hungUp = 0
+    pool.on('remove', () => {
+      hungUp += 1
+    })
+    const slow = pool.query({ text: 'select pg_sleep(1)', query_timeout: 300 } as never)
+    const others = setInterval(() => void askedAtOnce(4), 20)
+    await expect(slow).rejects.toThrow('Query read timeout')
+    clearInterval(others)
+    await askedAtOnce(4)
+    expect(hungUp).toBe(1)
+  })
+})
