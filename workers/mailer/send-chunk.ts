@@ -110,7 +110,7 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     if (window.length === 0) return 0
     const handed = await handOver(deps, turn, letters, window, claimedAt + claimValidity)
     if (handed.rest !== null) slow.push(handed.rest)
-    deps.windowSize.tell(handed.accepted, handed.ms)
+    deps.windowSize.tell(handed.accepted, window.length, handed.ms)
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
     if (handed.stood > 0 && deps.watch.quietFor() > restOfAll) await setTimeout(restOfAll)
     // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.

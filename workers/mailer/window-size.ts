@@ -5,7 +5,11 @@ import { claimValidity } from '../../shared/delivery/delivery.ts'
  * within about a third of that at the speed measured lately; what is not begun in time is put back and claimed again,
  * which is safe but costs a statement.
  */
-export type WindowSize = { now(): number; tell(letters: number, ms: number): void }
+export type WindowSize = {
+  now(): number
+  /** `accepted`: of a window of so many letters, in so many milliseconds. */
+  tell(accepted: number, letters: number, ms: number): void
+}
 
 export function openWindowSize(limits: { least: number; most: number }): WindowSize {
   // Begin as if the host were quick: one that is not costs a statement to put back what was not begun, once.
@@ -13,11 +17,11 @@ export function openWindowSize(limits: { least: number; most: number }): WindowS
   const now = () => Math.max(limits.least, Math.min(limits.most, Math.floor((perMs * claimValidity) / 2)))
   return {
     now,
-    tell: (letters, ms) => {
-      if (letters === 0 || ms <= 0) return
+    tell: (accepted, letters, ms) => {
+      if (accepted === 0 || ms <= 0) return
       // The few letters of a small window wait as long as the many of a large one, and tell little of the host.
       const weight = Math.min(1, letters / now())
-      perMs += 0.5 * weight * (letters / ms - perMs)
+      perMs += 0.5 * weight * (accepted / ms - perMs)
     },
   }
 }
