@@ -46,6 +46,13 @@ export const outageMutations = {
     kills: 40,
     red: ['fallen'],
   },
+  'no-hang-up': {
+    sentence: 'Where a connection to PostgreSQL fell silent, the next one is asked that did.',
+    patches: [{ file: 'shared/postgres/heeded-client.js', find: 'this.#hangUpSilent(askedAt)', put: 'void askedAt' }],
+    faults: ['postgres-silent'],
+    kills: 300,
+    red: ['recoverySeconds'],
+  },
   'second-name': {
     sentence: 'A letter that is sent again has another Message-ID.',
     patches: [
