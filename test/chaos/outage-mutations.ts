@@ -46,9 +46,9 @@ export const outageMutations = {
     kills: 40,
     red: ['fallen'],
   },
-  'no-hang-up': {
-    sentence: 'Where a connection to PostgreSQL fell silent, the next one is asked that did.',
-    patches: [{ file: 'shared/postgres/heeded-client.js', find: 'this.#hangUpSilent(askedAt)', put: 'void askedAt' }],
+  'long-patience': {
+    sentence: 'A worker waits for the answer to a statement for 35 seconds.',
+    patches: [{ file: 'workers/main.js', find: 'answersWithin: 10_000', put: '' }],
     faults: ['postgres-silent'],
     kills: 300,
     red: ['recoverySeconds'],
