@@ -145,7 +145,6 @@ const postgresOptions = (store: QueueStore) => ({
   migrate: true,
   max: 3,
   // What it asks takes milliseconds, and what it waits for it hears of: an answer that is not there by then does not come.
-  connectionTimeoutMillis: 5_000,
   query_timeout: 10_000,
   ...keepAlive,
 })
