@@ -1,9 +1,8 @@
-import { createPostgresBackend, type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import { type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
-import { HeededClient } from '../postgres/heeded-client.ts'
-import { keepAlive } from '../postgres/pool.ts'
 import { within } from '../within.ts'
+import { postgresOptions, steadfastBackend } from './postgres-backend.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
 /** Where the queues live: on Redis where there is one, else beside the tables. This file alone decides. */
@@ -11,7 +10,6 @@ export type QueueStore = { readonly redisUrl: string | null; readonly databaseUr
 
 /** Keeps a queue's keys in one slot of a Redis Cluster, and apart from other users of the same Redis. */
 const prefix = '{pressebud}'
-const schema = 'queues'
 
 export type OpenQueue = {
   readonly queue: Queue
@@ -32,7 +30,11 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
     removeOnFail: true,
   }
   if (store.redisUrl === null) {
-    const queue = new Queue(name, { connection: postgresOptions(store), defaultJobOptions }, createPostgresBackend)
+    const queue = new Queue(
+      name,
+      { connection: postgresOptions(store.databaseUrl), defaultJobOptions },
+      steadfastBackend,
+    )
     queue.on('error', tellTrouble(log, name))
     return {
       queue: queue as unknown as Queue,
@@ -52,7 +54,9 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
     socketTimeout: 5_000,
   })
   connection.on('error', tellTrouble(log, name))
-  const queue = new Queue(name, { connection, prefix, defaultJobOptions })
+  // BullMQ asks for the version once, and keeps the failure for as long as the process lives where Redis goes away in that
+  // moment. The workers, who ask until they are answered, tell of one that is too old.
+  const queue = new Queue(name, { connection, prefix, defaultJobOptions, skipVersionCheck: true })
   queue.on('error', tellTrouble(log, name))
   return {
     queue,
@@ -103,14 +107,12 @@ export function openWorker<Name extends QueueName>(
     stalledInterval: 3_000,
     // A worker killed twice over one job must not make the job fail: the rows decide what is owed.
     maxStalledCount: 100,
+    // Where the connection to the store was refused.
+    runRetryDelay: 1_000,
   }
   if (store.redisUrl === null) {
-    const worker = new Worker(
-      name,
-      processor,
-      { ...options, connection: postgresOptions(store) },
-      createPostgresBackend,
-    )
+    const connection = postgresOptions(store.databaseUrl)
+    const worker = new Worker(name, processor, { ...options, connection }, steadfastBackend)
     worker.on('error', tellTrouble(log, name))
     return { close: () => worker.close() }
   }
@@ -137,17 +139,6 @@ export function openWorker<Name extends QueueName>(
     },
   }
 }
-
-const postgresOptions = (store: QueueStore) => ({
-  Client: HeededClient,
-  connectionString: store.databaseUrl,
-  schema,
-  migrate: true,
-  max: 3,
-  // What it asks takes milliseconds, and what it waits for it hears of: an answer that is not there by then does not come.
-  query_timeout: 10_000,
-  ...keepAlive,
-})
 
 type Patience = {
   maxRetriesPerRequest: number | null

@@ -2,11 +2,16 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 /**
  * A way to a server on which connections can fall silent: as behind a firewall that has forgotten them, or a server that
- * another has taken the place of, what is sent over them is lost and neither end is told. New connections are sound.
+ * another has taken the place of, what is sent over them is lost and neither end is told. New connections are sound, unless
+ * they are turned away, as by a server that is starting.
  */
 export type SilentWay = {
   /** The same URL, by this way. */
   readonly url: string
+  /** Whether a connection is hung up instead, by all that was asked over it so far. */
+  turnsAway(asked: string): boolean
+  /** How many were. */
+  turnedAway: number
   fallSilent(): void
   close(): Promise<void>
 }
@@ -16,6 +21,13 @@ export async function openSilentWay(to: string): Promise<SilentWay> {
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname)
+    let asked = ''
+    near.on('data', (part: Buffer) => {
+      asked += part.toString('latin1')
+      if (!way.turnsAway(asked)) return
+      way.turnedAway += 1
+      for (const socket of [near, far]) socket.destroy()
+    })
     for (const [from, over] of [
       [near, far],
       [far, near],
@@ -31,8 +43,10 @@ export async function openSilentWay(to: string): Promise<SilentWay> {
   const url = new URL(to)
   url.hostname = '127.0.0.1'
   url.port = String((server.address() as AddressInfo).port)
-  return {
+  const way: SilentWay = {
     url: url.href,
+    turnsAway: () => false,
+    turnedAway: 0,
     fallSilent: () => {
       for (const socket of sockets) {
         socket.unpipe()
@@ -45,4 +59,5 @@ export async function openSilentWay(to: string): Promise<SilentWay> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+  return way
 }

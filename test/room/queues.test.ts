@@ -15,6 +15,7 @@ import { openWakingQueues, type WakingQueues } from '../../shared/queues/wake.ts
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { entry } from '../rig/entries.ts'
 import { endProgram, findProgram, freePort, type RedisServer, startRedis } from '../rig/programs.ts'
+import { openSilentWay } from '../rig/silent-way.ts'
 import { until } from '../rig/until.ts'
 
 const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
@@ -174,6 +175,32 @@ describe.each(['postgres', 'redis'] as const)('the queues on %s', (kind) => {
     test('closed, they leave nothing open: the process ends by itself', async () => {
       expect(await runToTheEnd(store)).toEqual({ said: ['worked', 'closed'], code: 0 })
     })
+  })
+})
+
+describe('a process whose first word to the store is not heard works as soon as it is', () => {
+  const stores = [
+    // One for each of three queues and one for the worker, and then for a second time.
+    { kind: 'PostgreSQL', refused: () => true, often: 8 },
+    // Asked once for each connection to be ready, and once more by BullMQ, which the worker does.
+    { kind: 'Redis', refused: (asked: string) => asked.split(/\r\ninfo\r\n/i).length > 2, often: 4 },
+  ] as const
+  test.for(stores)('$kind', async ({ kind, refused, often }, { skip, onTestFinished }) => {
+    if (kind === 'Redis' && !hasRedis) skip('redis-server is not installed')
+    const folder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
+    const server = kind === 'Redis' ? await startRedis(folder) : await openTestDatabase()
+    const way = await openSilentWay(server.url)
+    onTestFinished(async () => {
+      await way.close()
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+    way.turnsAway = refused
+    // A process of its own: where nothing is waited for between two tries it stands still, and would do so with this one.
+    const ended = runToTheEnd({ redisUrl: kind === 'Redis' ? way.url : null, databaseUrl: way.url })
+    await until('it has come again', () => way.turnedAway >= often)
+    way.turnsAway = () => false
+    expect(await ended).toEqual({ said: ['worked', 'closed'], code: 0 })
   })
 })
 

@@ -1,0 +1,103 @@
+import { setTimeout } from 'node:timers/promises'
+import { type BackendFactory, PostgresConnection, PostgresQueueBackend, runMigrations } from 'bullmq'
+import { HeededClient } from '../postgres/heeded-client.ts'
+import { keepAlive } from '../postgres/pool.ts'
+
+const schema = 'queues'
+/** What the queues ask takes milliseconds, and what they wait for they hear of: an answer that is not there by then does not come. */
+const answersWithin = 10_000
+/** Milliseconds between one failure and the next try. */
+const pause = 500
+
+/**
+ * The options of a queue whose jobs lie beside the tables. Four connections at the most for each worker, three for each queue that
+ * is only added to.
+ */
+export const postgresOptions = (databaseUrl: string) => ({
+  Client: HeededClient,
+  connectionString: databaseUrl,
+  max: 3,
+  schema,
+  connectionTimeoutMillis: answersWithin,
+  query_timeout: answersWithin,
+  ...keepAlive,
+})
+
+/**
+ * BullMQ's jobs in PostgreSQL, for a server that may go away at any moment, the first one too. Left to itself BullMQ keeps
+ * the failure of its first look at the tables for as long as the process lives; a worker then asks in a loop that waits for
+ * nothing, and the whole process stands still.
+ */
+export const steadfastBackend: BackendFactory<PostgresQueueBackend, ReturnType<typeof postgresOptions>> = (
+  name,
+  { connection, ...opts },
+  { withBlockingConnection = false } = {},
+) =>
+  new SteadfastBackend(
+    new SteadfastConnection(connection),
+    name,
+    { ...opts, connection },
+    true,
+    // By this name the desk finds the workers of a queue.
+    withBlockingConnection ? name : undefined,
+  )
+
+class SteadfastConnection extends PostgresConnection {
+  #ready: Promise<void> | undefined
+
+  /** @throws what the server, or its absence, answered; asked again it looks again. */
+  override async waitUntilReady(): Promise<void> {
+    this.#ready ??= this.#makeTables().catch(async (error: unknown) => {
+      // Whoever asks before the pause is over shares this failure, instead of knocking at a server that has just come back.
+      await setTimeout(pause)
+      this.#ready = undefined
+      throw error
+    })
+    return this.#ready
+  }
+
+  async #makeTables(): Promise<void> {
+    const client = await this.pool.connect()
+    let isSound = false
+    try {
+      await runMigrations(client, this.schema)
+      isSound = true
+    } finally {
+      // One whose answer is still owed would make the next who gets it wait.
+      client.release(!isSound)
+    }
+    this.emit('ready')
+  }
+}
+
+class SteadfastBackend extends PostgresQueueBackend {
+  /** Whoever waits for this does so once, when the queue is opened, so it is answered once the server is there. */
+  override async waitUntilReady(): Promise<void> {
+    while (!this.connection.isClosing) {
+      try {
+        await this.connection.waitUntilReady()
+        return await super.waitUntilReady()
+      } catch (error) {
+        this.emit('error', error)
+      }
+    }
+  }
+
+  /** BullMQ asks anew at once where this fails for any other reason than a connection refused. */
+  override async moveToActive(...asked: Parameters<PostgresQueueBackend['moveToActive']>) {
+    try {
+      return await super.moveToActive(...asked)
+    } catch (error) {
+      await setTimeout(pause)
+      throw error
+    }
+  }
+
+  /**
+   * Seconds. BullMQ would wait for word of a new job for an hour where the server was away as it began to, and would not
+   * look for one that came in between if that look failed.
+   */
+  override get maximumBlockTimeout(): number {
+    return 10
+  }
+}
