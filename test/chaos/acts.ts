@@ -29,6 +29,17 @@ export const acts = {
     void part.end('SIGKILL')
   },
 
+  /** What its queues ask first of all is whether their tables are there. */
+  cutFirstLook: async (stage: Stage) => {
+    const { house } = stage
+    if (house.redis !== null) return stage.skip('the queues are in Redis')
+    const part = await aWorker(stage)
+    house.proxy.cutWhere('pg_advisory_xact_lock($1, hashtext($2))')
+    await part.end('SIGKILL')
+    await pause(2_000)
+    house.proxy.cutWhere(null)
+  },
+
   /**
    * A process that stands still keeps believing in its claims. It goes on in the moment that hurts most: when another
    * has just taken over its chunks.

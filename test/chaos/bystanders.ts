@@ -40,6 +40,8 @@ export type CuttingProxy = {
   cut(order: Extract<ProxyOrder, { cut: unknown }>): void
   /** Loses what is said over the connections to the database there are, for good; new ones are sound. */
   silenceDatabase(): void
+  /** Breaks connections to the database over which this is asked, before the answer, until it is called with null. */
+  cutWhere(asked: string | null): void
   /** Breaks every connection to the mail host and refuses new ones, until it is to be back. */
   takeMailHost(away: boolean): void
   close(): Promise<void>
@@ -52,6 +54,7 @@ export async function startProxy(mailHostPort: number, databasePort: number): Pr
     ports,
     cut: (order) => child.send(order),
     silenceDatabase: () => child.send({ silence: 'database' } satisfies ProxyOrder),
+    cutWhere: (asked) => child.send({ cutWhere: asked } satisfies ProxyOrder),
     takeMailHost: (away) => child.send({ away } satisfies ProxyOrder),
     close: () => endProgram(child),
   }

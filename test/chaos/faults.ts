@@ -79,6 +79,12 @@ export const faults = {
     5,
     acts.cutPostgres,
   ),
+  'postgres-first-look': act(
+    'A workers process is started, and connections are cut over which its queues ask PostgreSQL for their tables.',
+    true,
+    20,
+    acts.cutFirstLook,
+  ),
   'postgres-silent': {
     kind: 'act',
     sentence: 'Connections to PostgreSQL fall silent, and nobody is told; new ones are sound. In runs of 100 kills.',

@@ -32,7 +32,7 @@ export type House = {
   readonly disk: SmallDisk | null
   /** When a part was away, in the order they came back. */
   readonly outages: Outage[]
-  /** Parts that ended by themselves, and with what. */
+  /** Parts that ended by themselves, or did not when they were told to. */
   readonly fallen: string[]
   close(keep: boolean): Promise<void>
 }
@@ -88,7 +88,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   const fallen: string[] = []
   const news = {
     onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
-    onFell: (part: string, by: string) => fallen.push(`${part} ended by itself, with ${by}`),
+    onFell: (part: string, how: string) => fallen.push(`${part} ${how}`),
   }
   const journalOf = (name: string): Record<string, string> =>
     wishes.ownJournals ? { JOURNAL_DIR: join(folder, `hand-over-${name}`) } : {}

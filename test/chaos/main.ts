@@ -23,7 +23,8 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   untimely releases that began before their hour, or 15 s after it               must be 0
   burnt    tries counted although the mail host could not be reached             must be 0
   notEnded mailings without an end                                               must be 0
-  fallen   processes that ended by themselves                                    must be 0
+  fallen   processes that ended by themselves, or not when told to               must be 0
+  idle     workers processes that bring no mailing to its end by themselves      must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
 given. recoverySeconds is the worst time from a part being back to the next acceptance, less what PostgreSQL, Redis or

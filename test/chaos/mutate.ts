@@ -22,6 +22,7 @@ export async function provoke(name: MutationName, wishes: ChaosWishes): Promise<
       entries: breakCopy(wishes.entries, folder, mutation),
       faults: mutation.faults,
       recipients: mutation.recipients ?? 2_000,
+      queues: mutation.queues ?? wishes.queues,
       kills: mutation.kills,
       patience: 20_000,
     })

@@ -18,5 +18,7 @@ export type Mutation = {
   readonly faults: readonly FaultName[]
   readonly kills: number
   readonly recipients?: number
+  /** Where the queues must live, if not where the run has them. */
+  readonly queues?: 'postgres'
   readonly red: readonly RedCounter[]
 }

@@ -53,6 +53,14 @@ export const outageMutations = {
     kills: 300,
     red: ['recoverySeconds'],
   },
+  'first-failure': {
+    sentence: 'The failure of what a queue first asks PostgreSQL is kept.',
+    patches: [{ file: 'shared/queues/postgres-backend.js', find: 'this.#ready = undefined;', put: '' }],
+    faults: ['postgres-first-look', 'clock-jump'],
+    kills: 20,
+    queues: 'postgres',
+    red: ['idle'],
+  },
   'second-name': {
     sentence: 'A letter that is sent again has another Message-ID.',
     patches: [

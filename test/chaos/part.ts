@@ -7,7 +7,7 @@ export type Part = {
   readonly name: string
   /** Whether it runs, and is neither ending nor frozen. */
   isUp(): boolean
-  /** Ends it and waits until the next one is ready. */
+  /** Ends it and waits until the next one is ready. One that does not end when it is told to has fallen, too. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
   /** Stops it where it stands; the act returned lets it go on. */
   freeze(): () => void
@@ -17,11 +17,13 @@ export type Part = {
 export type PartNews = {
   /** `from`: since when it was away, in milliseconds of the wall clock. */
   onBack(part: string, from: number): void
-  /** It ended by itself, which no fault should make it do. */
-  onFell(part: string, by: string): void
+  /** It ended by itself, which no fault should make it do, or did not when it was told to. */
+  onFell(part: string, how: string): void
 }
 
 const restartAfter = 200
+/** Milliseconds in which an orderly stop has an end: what is under way has thirty seconds. */
+const longestStop = 40_000
 
 export async function openPart(name: string, start: () => Promise<ChildProcess>, news: PartNews): Promise<Part> {
   let child: ChildProcess | null = null
@@ -41,11 +43,20 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     }
     child?.once('exit', (code, signal) => {
       child = null
-      if (!isEnding && isWanted) news.onFell(name, String(signal ?? code))
+      if (!isEnding && isWanted) news.onFell(name, `ended by itself, with ${signal ?? code}`)
       isEnding = false
       const since = wallClock()
       if (isWanted) ready = run().then(() => news.onBack(name, since))
     })
+  }
+
+  async function stop(running: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const impatience = setTimeout(() => {
+      news.onFell(name, 'did not end when it was told to')
+      running.kill('SIGKILL')
+    }, longestStop)
+    await endProgram(running, signal)
+    clearTimeout(impatience)
   }
 
   await ready
@@ -55,7 +66,7 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     end: async (signal) => {
       if (child === null) return ready
       isEnding = true
-      await endProgram(child, signal)
+      await stop(child, signal)
       await ready
     },
     freeze: () => {
@@ -71,7 +82,7 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     close: async () => {
       isWanted = false
       await ready
-      if (child !== null) await endProgram(child)
+      if (child !== null) await stop(child, 'SIGTERM')
     },
   }
 }

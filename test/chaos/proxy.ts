@@ -16,11 +16,14 @@ export type ProxyOrder =
   | { readonly away: boolean }
   /** Of the connections open now nothing is heard any more at either end; new ones are sound. */
   | { readonly silence: 'database' }
+  /** Connections to the database over which this is asked are cut, until it is null. */
+  | { readonly cutWhere: string | null }
 export type ProxyNews = { readonly ports: { readonly 'mail-host': number; readonly database: number } }
 
 type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean; isSilent: boolean }
 
 const [mailHostPort, databasePort] = process.argv.slice(2).map(Number) as [number, number]
+let cutWhere: string | null = null
 const ways = { 'mail-host': new Set<Way>(), database: new Set<Way>() }
 
 const open = (name: keyof typeof ways, port: number) =>
@@ -37,7 +40,10 @@ const open = (name: keyof typeof ways, port: number) =>
           way.far.destroy()
         })
       }
-      carry(way.near, way.far, () => !way.isSilent)
+      carry(way.near, way.far, (chunk) => {
+        if (name === 'database' && cutWhere !== null && chunk.includes(cutWhere)) way.isDoomed = true
+        return !way.isSilent
+      })
       // The answer of a way that is to be cut never arrives.
       carry(way.far, way.near, () => {
         if (way.isDoomed && !way.isSilent) way.near.resetAndDestroy()
@@ -47,9 +53,9 @@ const open = (name: keyof typeof ways, port: number) =>
     server.listen(0, '127.0.0.1', 1024, () => resolve(server))
   })
 
-function carry(from: Socket, to: Socket, mayPass: () => boolean): void {
+function carry(from: Socket, to: Socket, mayPass: (chunk: Buffer) => boolean): void {
   from.on('data', (chunk: Buffer) => {
-    if (!mayPass() || to.destroyed) return
+    if (!mayPass(chunk) || to.destroyed) return
     if (to.write(chunk)) return
     from.pause()
     to.once('drain', () => from.resume())
@@ -65,6 +71,10 @@ process.on('message', (order: ProxyOrder) => {
   if ('away' in order) return order.away ? takeAway() : bringBack()
   if ('silence' in order) {
     for (const way of ways[order.silence]) way.isSilent = true
+    return
+  }
+  if ('cutWhere' in order) {
+    cutWhere = order.cutWhere
     return
   }
   const chance = openChance(order.seed)

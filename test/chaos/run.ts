@@ -2,6 +2,7 @@ import { whenBrokenOff } from '../rig/break-off.ts'
 import type { Stage } from './acts.ts'
 import { openChance } from './chance.ts'
 import { type Counts, countLetters } from './count.ts'
+import { listIdle } from './each-alone.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
@@ -48,8 +49,10 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly optOuts: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
-  /** Parts that ended by themselves and were started again. */
+  /** Parts that ended by themselves and were started again, or did not end when they were told to. */
   readonly fallen: number
+  /** Workers processes that brought no mailing to its end when it was left to them alone. */
+  readonly idle: number
   readonly played: Readonly<Record<string, number>>
   readonly skipped: Readonly<Record<string, string>>
   /** Whether some fault of the run can leave a letter in doubt. */
@@ -159,6 +162,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await publishing
   await press.close()
   await letEnd()
+  now = 'a mailing for each workers process'
+  const idle = await listIdle(house, press.publishNext, letEnd)
   await visitors.close()
   clearInterval(ticking)
   await house.sink.flush()
@@ -171,7 +176,11 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,
-    culprits: [...counts.culprits, ...house.fallen.map((part) => `fallen: ${part}`)],
+    culprits: [
+      ...counts.culprits,
+      ...house.fallen.map((part) => `fallen: ${part}`),
+      ...idle.map((part) => `idle: ${part}`),
+    ],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
     kills: played['worker-kill'] ?? 0,
@@ -182,6 +191,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     optOuts: visitors.left(),
     ownJournals: hasOwnJournals(seed),
     fallen: house.fallen.length,
+    idle: idle.length,
     played,
     skipped,
     mayDoubt: wishes.faults.some((name) => faults[name].doubts),
@@ -221,8 +231,8 @@ function rulesOf(names: readonly FaultName[], seed: number): SinkRules {
   }
 }
 
-/** Waits until every mailing has ended, or nothing has happened for too long. */
-async function untilEnded(house: House, letters: () => number, patience: number): Promise<void> {
+/** Waits until every mailing has ended, or nothing has happened for too long. Tells whether they have. */
+async function untilEnded(house: House, letters: () => number, patience: number): Promise<boolean> {
   let [before, since] = ['', performance.now()]
   while (performance.now() - since < patience) {
     const { rows } = await house.pool
@@ -232,11 +242,12 @@ async function untilEnded(house: House, letters: () => number, patience: number)
              or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
       )
       .catch(() => ({ rows: [] }))
-    if (rows[0]?.open === 0) return
+    if (rows[0]?.open === 0) return true
     const state = `${rows[0]?.open} ${letters()}`
     if (state !== before) [before, since] = [state, performance.now()]
     await pause(100)
   }
+  return false
 }
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -49,6 +49,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('burnt', result.burnt),
     row('notEnded', result.notEnded),
     row('fallen', result.fallen),
+    row('idle', result.idle),
     row('recoverySeconds', result.recoverySeconds, result.slowestPart),
     row('kills', result.kills),
     `  played: ${played.join(', ')}`,

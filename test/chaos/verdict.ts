@@ -20,6 +20,7 @@ const mustBeNone = [
   'burnt',
   'notEnded',
   'fallen',
+  'idle',
 ] as const
 export type RedCounter = (typeof mustBeNone)[number] | 'inDoubt' | 'recoverySeconds'
 
