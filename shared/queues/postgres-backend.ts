@@ -83,16 +83,6 @@ class SteadfastBackend extends PostgresQueueBackend {
     }
   }
 
-  /** BullMQ asks anew at once where this fails for any other reason than a connection refused. */
-  override async moveToActive(...asked: Parameters<PostgresQueueBackend['moveToActive']>) {
-    try {
-      return await super.moveToActive(...asked)
-    } catch (error) {
-      await setTimeout(pause)
-      throw error
-    }
-  }
-
   /**
    * Seconds. BullMQ would wait for word of a new job for an hour where the server was away as it began to, and would not
    * look for one that came in between if that look failed.

@@ -1,7 +1,8 @@
-import { type Processor, Queue, Worker, type WorkerOptions } from 'bullmq'
+import { type Processor, Queue, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
 import { within } from '../within.ts'
+import { CalmWorker } from './calm-worker.ts'
 import { postgresOptions, steadfastBackend } from './postgres-backend.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
@@ -112,7 +113,7 @@ export function openWorker<Name extends QueueName>(
   }
   if (store.redisUrl === null) {
     const connection = postgresOptions(store.databaseUrl)
-    const worker = new Worker(name, processor, { ...options, connection }, steadfastBackend)
+    const worker = new CalmWorker(name, processor, { ...options, connection }, steadfastBackend)
     worker.on('error', tellTrouble(log, name))
     return { close: () => worker.close() }
   }
@@ -124,7 +125,7 @@ export function openWorker<Name extends QueueName>(
     socketTimeout: 12_000,
   })
   connection.on('error', tellTrouble(log, name))
-  const worker = new Worker(name, processor, { ...options, connection, prefix })
+  const worker = new CalmWorker(name, processor, { ...options, connection, prefix })
   worker.on('error', tellTrouble(log, name))
   return {
     close: async () => {
@@ -151,7 +152,10 @@ type Patience = {
 function openRedis(url: string, patience: Patience): Redis | Cluster {
   const nodes = url.split(/,(?=rediss?:)/)
   const retryStrategy = (times: number) => Math.min(200 * times, 2_000)
-  if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy })
+  // One that has become another's replica keeps its connections, and takes up nothing more. Connected anew, we are led to
+  // the one that has taken its place; in a cluster it says itself who has.
+  const reconnectOnError = ({ message }: Error) => message.startsWith('READONLY')
+  if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy, reconnectOnError })
   const { enableOfflineQueue, ...redisOptions } = patience
   return new Cluster(nodes, {
     redisOptions: { ...redisOptions, ...loginOf(new URL(nodes[0]!)) },

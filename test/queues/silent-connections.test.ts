@@ -6,8 +6,8 @@ import { entries } from '../rig/entries.ts'
 import { startInstallation } from '../rig/installation.ts'
 import { findProgram } from '../rig/programs.ts'
 import { openRecordingInbox } from '../rig/recording-inbox.ts'
-import { openSilentWay } from '../rig/silent-way.ts'
 import { until } from '../rig/until.ts'
+import { openWay } from '../rig/way.ts'
 
 const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
 const readers = 1_000
@@ -23,7 +23,7 @@ describe('a mailing goes on by itself and reaches everybody once, though all con
     if (redis && !hasRedis) skip('redis-server is not installed')
     const house = await startInstallation(entries, { redis })
     const inbox = await openRecordingInbox()
-    const way = await openSilentWay(setting === 'REDIS_URL' ? house.redis!.url : house.database.url)
+    const way = await openWay(setting === 'REDIS_URL' ? house.redis!.url : house.database.url)
     onTestFinished(async () => {
       await house.close()
       await Promise.all([inbox.close(), way.close()])

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Log } from '../../shared/log/log.ts'
@@ -15,8 +16,8 @@ import { openWakingQueues, type WakingQueues } from '../../shared/queues/wake.ts
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { entry } from '../rig/entries.ts'
 import { endProgram, findProgram, freePort, type RedisServer, startRedis } from '../rig/programs.ts'
-import { openSilentWay } from '../rig/silent-way.ts'
 import { until } from '../rig/until.ts'
+import { openWay } from '../rig/way.ts'
 
 const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
 const silent = pino({ level: 'silent' })
@@ -189,7 +190,7 @@ describe('a process whose first word to the store is not heard works as soon as 
     if (kind === 'Redis' && !hasRedis) skip('redis-server is not installed')
     const folder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
     const server = kind === 'Redis' ? await startRedis(folder) : await openTestDatabase()
-    const way = await openSilentWay(server.url)
+    const way = await openWay(server.url)
     onTestFinished(async () => {
       await way.close()
       await server.close()
@@ -306,6 +307,34 @@ describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
       return worked.includes('after')
     })
     await until('each queue is there again', () => waking.answers())
+  })
+
+  test('one that has become the replica of another is left for that one', async ({ onTestFinished }) => {
+    const nextFolder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
+    const next = await startRedis(nextFolder)
+    const way = await openWay(redis.url)
+    onTestFinished(async () => {
+      await closeAll()
+      await way.close()
+      await next.close()
+      rmSync(nextFolder, { recursive: true, force: true })
+    })
+    const log = recordedLog()
+    const waking = wakeOn({ ...store, redisUrl: way.url }, log)
+    const worked = workOn({ ...store, redisUrl: way.url })
+    await ready(waking)
+    waking.wake('notices', [{ payload: notice('before'), id: 'notice-before' }])
+    await until('it is worked', () => worked.includes('before'))
+
+    way.leadTo(next.url)
+    const operator = new Redis(redis.url)
+    await operator.replicaof('127.0.0.1', Number(new URL(next.url).port))
+    operator.disconnect()
+    await until('it is worked', () => {
+      waking.wake('notices', [{ payload: notice('after'), id: 'notice-after' }])
+      return worked.includes('after')
+    })
+    expect(worked.slice(0, 2)).toEqual(['before', 'after'])
   })
 
   test('a worker can be closed, and finishes what it is doing first', async () => {

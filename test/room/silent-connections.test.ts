@@ -3,17 +3,17 @@ import { openLog } from '../../shared/log/log.ts'
 import { openListener } from '../../shared/postgres/listen.ts'
 import { openPool, type Pool } from '../../shared/postgres/pool.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
-import { openSilentWay, type SilentWay } from '../rig/silent-way.ts'
 import { until } from '../rig/until.ts'
+import { openWay, type Way } from '../rig/way.ts'
 
 describe('when the connections to PostgreSQL fall silent', () => {
   let database: TestDatabase
-  let way: SilentWay
+  let way: Way
   let pool: Pool
 
   beforeEach(async () => {
     database = await openTestDatabase()
-    way = await openSilentWay(database.url)
+    way = await openWay(database.url)
     pool = openPool({ url: way.url, name: 'silent', most: 5, answersWithin: 500, onError: () => {} })
     return async () => {
       await pool.end()

@@ -5,7 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
  * another has taken the place of, what is sent over them is lost and neither end is told. New connections are sound, unless
  * they are turned away, as by a server that is starting.
  */
-export type SilentWay = {
+export type Way = {
   /** The same URL, by this way. */
   readonly url: string
   /** Whether a connection is hung up instead, by all that was asked over it so far. */
@@ -13,11 +13,13 @@ export type SilentWay = {
   /** How many were. */
   turnedAway: number
   fallSilent(): void
+  /** Where new connections lead from now on; those there are stay where they are. */
+  leadTo(url: string): void
   close(): Promise<void>
 }
 
-export async function openSilentWay(to: string): Promise<SilentWay> {
-  const target = new URL(to)
+export async function openWay(to: string): Promise<Way> {
+  let target = new URL(to)
   const sockets = new Set<Socket>()
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname)
@@ -43,7 +45,7 @@ export async function openSilentWay(to: string): Promise<SilentWay> {
   const url = new URL(to)
   url.hostname = '127.0.0.1'
   url.port = String((server.address() as AddressInfo).port)
-  const way: SilentWay = {
+  const way: Way = {
     url: url.href,
     turnsAway: () => false,
     turnedAway: 0,
@@ -53,6 +55,9 @@ export async function openSilentWay(to: string): Promise<SilentWay> {
         // Read on and thrown away: else a sender would notice by its full buffer.
         socket.resume()
       }
+    },
+    leadTo: (next) => {
+      target = new URL(next)
     },
     close: async () => {
       for (const socket of sockets) socket.destroy()
