@@ -73,13 +73,16 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<L
   return row ? { chunk: { mailingId, n, fence: row.fence }, fresh: row.state === 'cut' } : null
 }
 
-/** Keeps the leases a process still works under, and returns them as `mailing n`; one replaced by a later stays lost. */
+/**
+ * Keeps the leases a process still works under, and returns them as `mailing n`. One replaced by a later stays lost, and one
+ * given back while this was under way stays given back.
+ */
 export async function renewLeases(db: Db, held: readonly HeldChunk[]): Promise<string[]> {
   const { rows } = await db.query<{ chunk: string }>(
     `update chunks c
         set lease_until = now() + $4 * interval '1 second'
        from unnest($1::bigint[], $2::int[], $3::bigint[]) as h (mailing_id, n, fence)
-      where c.mailing_id = h.mailing_id and c.n = h.n and c.fence = h.fence and c.state <> 'done'
+      where c.mailing_id = h.mailing_id and c.n = h.n and c.fence = h.fence and c.lease_until is not null
      returning c.mailing_id || ' ' || c.n as chunk`,
     [held.map((chunk) => chunk.mailingId), held.map((chunk) => chunk.n), held.map((chunk) => chunk.fence), chunkLease],
   )

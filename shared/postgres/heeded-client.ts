@@ -14,7 +14,8 @@ const open = new Set<HeededClient>()
  *
  * One that falls silent, because a firewall has forgotten it or another server has taken the place of its own, tells
  * nobody at all: its statement is given up after `query_timeout`. Others that went the same way and have not been heard
- * of since then are hung up with it, else each would cost as long again as soon as it is asked.
+ * of in the second half of that time are hung up with it, else each would cost as long again as soon as it is asked. (Not
+ * in all of it: its own question was on its way for a moment in which others were still answered.)
  */
 export class HeededClient extends pg.Client {
   /** Statements not answered yet. */
@@ -36,7 +37,7 @@ export class HeededClient extends pg.Client {
       this.#asked += 1
       const note = (error: Error | null) => {
         this.#asked -= 1
-        if (error?.message === givenUp) this.#hangUpSilent(askedAt)
+        if (error?.message === givenUp) this.#hangUpSilent((askedAt + performance.now()) / 2)
         else this.#heardAt = performance.now()
       }
       // pg-pool asks with a callback, everybody else for a promise.

@@ -82,12 +82,4 @@ class SteadfastBackend extends PostgresQueueBackend {
       }
     }
   }
-
-  /**
-   * Seconds. BullMQ would wait for word of a new job for an hour where the server was away as it began to, and would not
-   * look for one that came in between if that look failed.
-   */
-  override get maximumBlockTimeout(): number {
-    return 10
-  }
 }

@@ -2,7 +2,7 @@ import { type Processor, Queue, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
 import { within } from '../within.ts'
-import { CalmWorker } from './calm-worker.ts'
+import { CalmWorker, longestWait } from './calm-worker.ts'
 import { postgresOptions, steadfastBackend } from './postgres-backend.ts'
 import type { Payloads, QueueName } from './queues.ts'
 
@@ -102,6 +102,7 @@ export function openWorker<Name extends QueueName>(
   }
   const options: Omit<WorkerOptions, 'connection'> = {
     concurrency,
+    drainDelay: longestWait,
     // A worker killed between taking a job and leasing its rows leaves nothing but the job, and reconcile's wake-up of the
     // same name is swallowed for as long as that one seems to be worked: so much of the 15 s of recovery it may cost.
     lockDuration: 8_000,
@@ -117,12 +118,12 @@ export function openWorker<Name extends QueueName>(
     worker.on('error', tellTrouble(log, name))
     return { close: () => worker.close() }
   }
-  // BullMQ waits for a job for ten seconds at the most, and is answered then, if only that there is none. Of a connection
-  // that fell silent nothing else tells, and what is asked over it would be waited for until the process is started anew.
+  // It waits for a job for so long at the most, and is answered then, if only that there is none. Of a connection that fell
+  // silent nothing else tells, and what is asked over it would be waited for until the process is started anew.
   const connection = openRedis(store.redisUrl, {
     maxRetriesPerRequest: null,
     enableOfflineQueue: true,
-    socketTimeout: 12_000,
+    socketTimeout: (longestWait + 2) * 1_000,
   })
   connection.on('error', tellTrouble(log, name))
   const worker = new CalmWorker(name, processor, { ...options, connection, prefix })

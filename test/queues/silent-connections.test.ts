@@ -37,7 +37,7 @@ describe('a mailing goes on by itself and reaches everybody once, though all con
     await house.publish('msg_1', JSON.stringify(releaseBody({ externalId: 'one' })))
     await until('the mailing is under way', () => inbox.received.length > readers / 5)
     way.fallSilent()
-    // Their silence is noticed after ten or twelve seconds; each of them one after another would take minutes.
+    // Their silence is noticed after ten or seven seconds; each of them one after another would take minutes.
     const reached = () => new Set(inbox.received.map(({ to }) => to))
     await until('everybody has it', () => reached().size === readers, 60)
     expect(inbox.received).toHaveLength(readers)

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { closeChunk, dueChunks, leaseChunk, renewLeases } from '../../shared/delivery/chunk.sql.ts'
 import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { mayStillBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
@@ -401,6 +401,20 @@ describe('a worker', () => {
 
     expect(inbox.received).toHaveLength(30)
     expect(await totalsOf(mailingId)).toMatchObject({ sent: 30, doubted: claimed })
+  })
+
+  test('that has given a chunk back does not take it again with a renewal that was under way', async () => {
+    await givenReaders(database.pool, newsroom, 30)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const { chunk } = (await leaseChunk(database.pool, { mailingId, n: 0 }))!
+    const isDue = async () => (await dueChunks(database.pool, 10)).some(({ n }) => n === 0)
+    expect(await renewLeases(database.pool, [chunk])).toEqual([`${mailingId} 0`])
+    expect(await isDue()).toBe(false)
+
+    await closeChunk(database.pool, chunk, 0)
+    expect(await renewLeases(database.pool, [chunk])).toEqual([])
+    expect(await isDue()).toBe(true)
   })
 
   test('that finds the mail host away spends no reader’s attempt on it', async () => {
