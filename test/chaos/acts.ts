@@ -96,15 +96,15 @@ export const acts = {
   cutPostgres: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'database', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
   },
-  /** What is in hand still leaves, within a claim's time; the clock of recovery runs from then. */
-  silencePostgres: async (stage: Stage) => {
-    await untilLettersLeave(stage)
-    await during(stage, 'connections', async ({ proxy }) => {
-      proxy.silenceDatabase()
-      await pause(2 * claimValidity)
-    })
-    // Nobody takes it for the next fault's.
-    await pause(12_000)
+  silencePostgres: (stage: Stage) => fallSilent(stage, 'database'),
+  cutRedis: (stage: Stage) =>
+    onRedis(stage, async () => {
+      const { house, chance } = stage
+      house.proxy.cut({ cut: 'redis', share: chance.between(0.3, 1), seed: chance.between(0, 2 ** 31) })
+    }),
+  silenceRedis: async (stage: Stage) => {
+    if (stage.house.redis === null) return stage.skip(noRedis)
+    await fallSilent(stage, 'redis')
   },
   cutMailHost: async ({ house, chance }: Stage) => {
     house.proxy.cut({ cut: 'mail-host', share: chance.between(0.1, 0.6), seed: chance.between(0, 2 ** 31) })
@@ -157,9 +157,22 @@ async function aWorker({ house, chance }: Stage): Promise<Part> {
   }
 }
 
+/** What is in hand still leaves, within a claim's time; the clock of recovery runs from then. */
+async function fallSilent(stage: Stage, way: 'database' | 'redis'): Promise<void> {
+  await untilLettersLeave(stage)
+  await during(stage, 'connections', async ({ proxy }) => {
+    proxy.silence(way)
+    await pause(2 * claimValidity)
+  })
+  // Nobody takes it for the next fault's.
+  await pause(12_000)
+}
+
+const noRedis = 'the queues are in PostgreSQL'
+
 async function onRedis(stage: Stage, act: (redis: RedisMachine) => Promise<void>): Promise<void> {
   const { redis } = stage.house
-  if (redis === null) return stage.skip('the queues are in PostgreSQL')
+  if (redis === null) return stage.skip(noRedis)
   await during(stage, 'redis', () => act(redis))
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import { endProgram } from '../rig/programs.ts'
-import type { ProxyNews, ProxyOrder } from './proxy.ts'
+import type { ProxyNews, ProxyOrder, WayName } from './proxy.ts'
 import type { SinkNews, SinkOrder } from './sink.ts'
 import type { SinkRules } from './sink-rules.ts'
 
@@ -38,8 +38,8 @@ export async function startSink(journal: string, rules: SinkRules): Promise<Sink
 export type CuttingProxy = {
   readonly ports: ProxyNews['ports']
   cut(order: Extract<ProxyOrder, { cut: unknown }>): void
-  /** Loses what is said over the connections to the database there are, for good; new ones are sound. */
-  silenceDatabase(): void
+  /** Loses what is said over the connections there are, for good; new ones are sound. */
+  silence(way: WayName): void
   /** Breaks connections to the database over which this is asked, before the answer, until it is called with null. */
   cutWhere(asked: string | null): void
   /** Breaks every connection to the mail host and refuses new ones, until it is to be back. */
@@ -47,13 +47,14 @@ export type CuttingProxy = {
   close(): Promise<void>
 }
 
-export async function startProxy(mailHostPort: number, databasePort: number): Promise<CuttingProxy> {
-  const child = forkOwn('proxy.js', [String(mailHostPort), String(databasePort)])
-  const { ports } = await nextNews<ProxyNews>(child)
+/** `ports`: where the ways lead. */
+export async function startProxy(ports: Readonly<Record<WayName, number>>): Promise<CuttingProxy> {
+  const child = forkOwn('proxy.js', [ports['mail-host'], ports.database, ports.redis].map(String))
+  const news = await nextNews<ProxyNews>(child)
   return {
-    ports,
+    ports: news.ports,
     cut: (order) => child.send(order),
-    silenceDatabase: () => child.send({ silence: 'database' } satisfies ProxyOrder),
+    silence: (way) => child.send({ silence: way } satisfies ProxyOrder),
     cutWhere: (asked) => child.send({ cutWhere: asked } satisfies ProxyOrder),
     takeMailHost: (away) => child.send({ away } satisfies ProxyOrder),
     close: () => endProgram(child),

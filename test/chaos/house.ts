@@ -78,11 +78,18 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   const redis = wishes.queues === 'redis' ? await openRedisMachine(redisFolder) : null
   const journal = join(folder, 'sink.jsonl')
   const sink = await startSink(journal, kindRules(wishes.seed, wishes.pace))
-  const proxy = await startProxy(sink.port, Number(new URL(database.url).port))
-
-  const throughProxy = new URL(database.url)
-  throughProxy.port = String(proxy.ports.database)
-  const env = { DATABASE_URL: throughProxy.href, ...(redis ? { REDIS_URL: redis.url } : {}) }
+  const portOf = (url: string) => Number(new URL(url).port)
+  const proxy = await startProxy({
+    'mail-host': sink.port,
+    database: portOf(database.url),
+    // Nobody asks for it there.
+    redis: redis ? portOf(redis.url) : 1,
+  })
+  const throughProxy = (url: string, port: number) => Object.assign(new URL(url), { port: String(port) }).href
+  const env = {
+    DATABASE_URL: throughProxy(database.url, proxy.ports.database),
+    ...(redis ? { REDIS_URL: throughProxy(redis.url, proxy.ports.redis) } : {}),
+  }
   const smtpUrl = `smtp://127.0.0.1:${proxy.ports['mail-host']}`
   const outages: Outage[] = []
   const fallen: string[] = []

@@ -19,6 +19,6 @@ export type Mutation = {
   readonly kills: number
   readonly recipients?: number
   /** Where the queues must live, if not where the run has them. */
-  readonly queues?: 'postgres'
+  readonly queues?: 'postgres' | 'redis'
   readonly red: readonly RedCounter[]
 }

@@ -53,6 +53,14 @@ export const outageMutations = {
     kills: 300,
     red: ['recoverySeconds'],
   },
+  'no-word': {
+    sentence: 'A worker waits for a word from Redis for as long as it takes.',
+    patches: [{ file: 'shared/queues/queue-store.js', find: 'socketTimeout: (longestWait + 2) * 1_000,', put: '' }],
+    faults: ['redis-silent'],
+    kills: 100,
+    queues: 'redis',
+    red: ['recoverySeconds', 'idle'],
+  },
   'first-failure': {
     sentence: 'The failure of what a queue first asks PostgreSQL is kept.',
     patches: [{ file: 'shared/queues/postgres-backend.js', find: 'this.#ready = undefined;', put: '' }],

@@ -2,12 +2,13 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { openChance } from './chance.ts'
 
 /*
- * Stands before the mail host and the database, in a process of its own, and cuts connections where it hurts: not
+ * Stands before the mail host, the database and Redis, in a process of its own, and cuts connections where it hurts: not
  * before a question but before its answer, when what was asked has been done and nobody has been told.
  */
+export type WayName = 'mail-host' | 'database' | 'redis'
 export type ProxyOrder =
   | {
-      readonly cut: 'mail-host' | 'database'
+      readonly cut: WayName
       /** Of the connections open now. */
       readonly share: number
       readonly seed: number
@@ -15,18 +16,19 @@ export type ProxyOrder =
   /** Whether the mail host's machine is there at all: while it is not, connections are refused. */
   | { readonly away: boolean }
   /** Of the connections open now nothing is heard any more at either end; new ones are sound. */
-  | { readonly silence: 'database' }
+  | { readonly silence: WayName }
   /** Connections to the database over which this is asked are cut, until it is null. */
   | { readonly cutWhere: string | null }
-export type ProxyNews = { readonly ports: { readonly 'mail-host': number; readonly database: number } }
+export type ProxyNews = { readonly ports: Readonly<Record<WayName, number>> }
 
 type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean; isSilent: boolean }
 
-const [mailHostPort, databasePort] = process.argv.slice(2).map(Number) as [number, number]
+const names = ['mail-host', 'database', 'redis'] as const
+const leadTo = process.argv.slice(2).map(Number)
 let cutWhere: string | null = null
-const ways = { 'mail-host': new Set<Way>(), database: new Set<Way>() }
+const ways: Record<WayName, Set<Way>> = { 'mail-host': new Set(), database: new Set(), redis: new Set() }
 
-const open = (name: keyof typeof ways, port: number) =>
+const open = (name: WayName, port: number) =>
   new Promise<Server>((resolve) => {
     const server = createServer((near) => {
       const way: Way = { near, far: connect(port, '127.0.0.1'), isDoomed: false, isSilent: false }
@@ -63,9 +65,13 @@ function carry(from: Socket, to: Socket, mayPass: (chunk: Buffer) => boolean): v
   from.once('end', () => to.end())
 }
 
-const servers = { 'mail-host': await open('mail-host', mailHostPort), database: await open('database', databasePort) }
-const portOf = (server: Server) => (server.address() as AddressInfo).port
-const mailHostAt = portOf(servers['mail-host'])
+const servers = await Promise.all(names.map((name, n) => open(name, leadTo[n]!)))
+const [mailHostAt, databaseAt, redisAt] = servers.map((server) => (server.address() as AddressInfo).port) as [
+  number,
+  number,
+  number,
+]
+const mailHost = servers[0]!
 
 process.on('message', (order: ProxyOrder) => {
   if ('away' in order) return order.away ? takeAway() : bringBack()
@@ -83,13 +89,13 @@ process.on('message', (order: ProxyOrder) => {
 process.once('disconnect', () => process.exit())
 
 function takeAway(): void {
-  servers['mail-host'].close()
+  mailHost.close()
   for (const way of ways['mail-host']) way.near.resetAndDestroy()
 }
 
 function bringBack(): void {
-  servers['mail-host'].listen(mailHostAt, '127.0.0.1', 1024)
+  mailHost.listen(mailHostAt, '127.0.0.1', 1024)
 }
 
-const news: ProxyNews = { ports: { 'mail-host': mailHostAt, database: portOf(servers.database) } }
+const news: ProxyNews = { ports: { 'mail-host': mailHostAt, database: databaseAt, redis: redisAt } }
 process.send?.(news)
