@@ -1,7 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
-import { type BackendFactory, PostgresConnection, PostgresQueueBackend, runMigrations } from 'bullmq'
+import {
+  type BackendFactory,
+  PostgresConnection,
+  PostgresQueueBackend,
+  runMigrations,
+  type WorkerOptions,
+} from 'bullmq'
 import { HeededClient } from '../postgres/heeded-client.ts'
 import { keepAlive } from '../postgres/pool.ts'
+import { requeueStalledJobs } from './stalled-jobs.sql.ts'
 
 const schema = 'queues'
 /** What the queues ask takes milliseconds, and what they wait for they hear of: an answer that is not there by then does not come. */
@@ -81,5 +88,16 @@ class SteadfastBackend extends PostgresQueueBackend {
         this.emit('error', error)
       }
     }
+  }
+
+  override async moveStalledJobsToWait(): Promise<string[]> {
+    await this.connection.waitUntilReady()
+    const { lockDuration, stalledInterval, maxStalledCount } = this.opts as WorkerOptions
+    return requeueStalledJobs(this.connection.pool, {
+      queue: this.queueName,
+      lock: lockDuration!,
+      every: stalledInterval!,
+      most: maxStalledCount!,
+    })
   }
 }

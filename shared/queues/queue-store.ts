@@ -24,8 +24,9 @@ export type OpenQueue = {
 /** Opens one queue for adding and for looking into. */
 export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQueue {
   const defaultJobOptions = {
-    attempts: 5,
-    backoff: { type: 'exponential', delay: 500 },
+    // Once more and at once, over a connection that is sound, perhaps. Whatever lasts longer the reconciler makes up for; a job
+    // put off would be put off by the clock of its process, which may be ten minutes ahead, and swallow every wake-up of its name.
+    attempts: 2,
     removeOnComplete: true,
     // A failed job that is kept swallows every later wake-up of its name; the log has told why it failed.
     removeOnFail: true,
