@@ -118,6 +118,8 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
     if (window.length < most && handed.putBack === 0) return 0
-    if (deps.stopping() || performance.now() - began > longestTurn) return 0
+    // With a letter that is waited for the chunk cannot be given back, and nobody else would send the rest of it meanwhile.
+    const mustEnd = slow.length === 0 || handed.putBack + handed.stood >= window.length
+    if (deps.stopping() || (mustEnd && performance.now() - began > longestTurn)) return 0
   }
 }
