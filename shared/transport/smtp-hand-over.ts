@@ -55,6 +55,8 @@ export function openHandOver(
   /** The answer that decided about `current` while replies to its group are still to come. */
   let refusal: Outcome | null = null
   let isMailAccepted = false
+  /** The commands of `current` left later than it might begin: the process was stopped in between, or the host took no more. */
+  let isLate = false
   let isResetting = false
   let hasAnswered = false
   let dotAt = 0
@@ -103,6 +105,8 @@ export function openHandOver(
   function readMail(errand: Errand, code: number): string | null {
     if (!isPositive(code) && code < 400) return outOfTurn
     isMailAccepted = isPositive(code)
+    // Nothing has been written since.
+    isLate = !socket.hadLeftBy(errand.row.until)
     if (!isMailAccepted) refusal = refused('mail', code)
     if (pipelining || isMailAccepted) {
       step = 'rcpt'
@@ -132,7 +136,7 @@ export function openHandOver(
       return null
     }
     const { beforeDot } = errand.letter
-    if (beforeDot && !beforeDot()) return giveUp(errand)
+    if (isLate || (beforeDot && !beforeDot())) return giveUp(errand)
     writeLetter(errand)
     return null
   }

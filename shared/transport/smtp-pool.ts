@@ -138,7 +138,8 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const { row, place, lost } = next
         const letter = openLetter(row, place)
-        if (letter === null) {
+        // Making it takes microseconds, in which the machine may stop the process for seconds.
+        if (letter === null || performance.now() > row.until) {
           row.settle(place, notStarted)
           continue
         }

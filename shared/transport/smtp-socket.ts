@@ -37,6 +37,7 @@ export class SmtpSocket {
   #isWaiting = false
   #isWatched = false
   #hasStalled = false
+  #takenAt = 0
   #detail: string | null = null
 
   constructor(settings: SmtpSettings, certificates: string | null, events: SocketEvents) {
@@ -70,6 +71,12 @@ export class SmtpSocket {
     this.movedAt = performance.now()
     this.#isWaiting = this.#socket.writableLength > 0
     if (this.#isWaiting) this.outbox.lend()
+    else this.#takenAt = this.movedAt
+  }
+
+  /** Whether the system had taken all that was last written by then, in milliseconds of `performance.now()`. */
+  hadLeftBy(then: number): boolean {
+    return (this.#isWaiting ? performance.now() : this.#takenAt) <= then
   }
 
   /**
@@ -124,6 +131,7 @@ export class SmtpSocket {
     if (error || this.#socket.destroyed) this.hasFailedWrite = !this.isSecure
     else {
       this.movedAt = performance.now()
+      this.#takenAt = this.movedAt
       if (this.#socket.writableLength === 0) this.outbox.giveBack()
     }
     this.#isWaiting = false

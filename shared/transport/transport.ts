@@ -20,7 +20,7 @@ export type Envelope = {
  * - `unreachable`: the connection failed at `phase`, before the final dot was written: safe to try again.
  * - `in-doubt`: the final dot was written and no reply came: perhaps accepted.
  * - `not-started`: it might not start just before MAIL FROM, or the transport is closing, and the host has heard nothing;
- *   or `beforeDot` said no, and the host has nothing.
+ *   or its MAIL FROM left after `until`, or `beforeDot` said no, and the host has heard of it and has nothing.
  */
 export type Outcome =
   | { readonly kind: 'accepted'; readonly reply: Reply }

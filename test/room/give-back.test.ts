@@ -77,6 +77,20 @@ test('a letter on the wire is written down as soon as it ends, and at once what 
   expect(host.begun).toHaveLength(5)
 })
 
+test('a letter that the host has not yet asked the text of does not leave any more', async () => {
+  host.isSlowToAsk = true
+  const { ended } = await beginSending()
+  const leaver = readers[0]!
+  await leave(leaver)
+  engine.mailer.inHand.giveBack(leaver.subscriptionId)
+  host.take()
+  await until('the letter is given back', async () => (await stateOf(leaver)) === 'due')
+  host.takeAll()
+  await ended
+  expect(host.taken).toEqual(readers.slice(1).map(({ address }) => address))
+  expect(await stateOf(leaver)).toBe('opted_out')
+})
+
 test('a letter asked for before its claim has reached the worker is given back when it does', async () => {
   const leaver = readers[2]!
   const mailingId = await givenMailingInOneChunk()
@@ -178,6 +192,10 @@ type PatientHost = {
   readonly transport: LetterTransport
   /** To whom a letter has begun, in order. */
   readonly begun: string[]
+  /** Whose letter it has, in order. */
+  readonly taken: string[]
+  /** Whether it lets time pass between a letter's MAIL FROM and its text, in place of after its text. */
+  isSlowToAsk: boolean
   /** Takes the letter on the wire. */
   take(): void
   /** Takes it and whatever comes. */
@@ -186,10 +204,13 @@ type PatientHost = {
 
 function openPatientHost(): PatientHost {
   const begun: string[] = []
+  const taken: string[] = []
   let isOpen = false
   let take = () => {}
   return {
     begun,
+    taken,
+    isSlowToAsk: false,
     take: () => take(),
     takeAll() {
       isOpen = true
@@ -200,15 +221,22 @@ function openPatientHost(): PatientHost {
         throw new Error('chunks are sent in rows')
       },
       async sendRow({ length, open, settle }) {
+        const wait = () => (isOpen ? Promise.resolve() : new Promise<void>((resolve) => (take = resolve)))
         for (let place = 0; place < length; place += 1) {
           const letter = open(place)
           if (letter === null) {
             settle(place, { kind: 'not-started' })
             continue
           }
-          const taken = isOpen ? Promise.resolve() : new Promise<void>((resolve) => (take = resolve))
-          begun.push(letter.envelope.to)
-          await taken
+          const { to } = letter.envelope
+          begun.push(to)
+          if (host.isSlowToAsk) await wait()
+          if (letter.beforeDot?.() === false) {
+            settle(place, { kind: 'not-started' })
+            continue
+          }
+          if (!host.isSlowToAsk) await wait()
+          taken.push(to)
           settle(place, { kind: 'accepted', reply: { code: 250, enhanced: '2.0.0', text: 'Ok' } })
         }
       },

@@ -154,6 +154,51 @@ test('a letter that must not leave any more leaves no dot, and the one behind it
   expect(heard).not.toContain('reader1')
 })
 
+test('a letter whose making outlasted its claim does not begin', async ({ host, transport }) => {
+  const { url, heard } = await host(async (wire) => {
+    await welcome(wire, 'PIPELINING')
+    await takeLetters(wire)
+  })
+  const { send } = transport(url)
+  const until = performance.now() + 1_000
+  const mayStart = () => {
+    while (performance.now() <= until);
+    return true
+  }
+  const [first, second] = readers(2)
+  const outcomes = await Promise.all([send({ ...first!, mayStart, until }), send(second!)])
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['not-started', 'accepted'])
+  expect(heard.flat().join()).not.toContain('reader0')
+})
+
+test('a letter whose MAIL FROM left after its claim had run out is not handed over', async ({ host, transport }) => {
+  const until = performance.now() + 2_000
+  const taken: string[] = []
+  const { url, heard } = await host(async (wire, nth) => {
+    await welcome(wire, 'PIPELINING')
+    if (nth > 1) return takeLetters(wire)
+    taken.push(await takeLetter(wire))
+    for (const reply of ['250 ok', '250 ok', '354 go on']) {
+      await wire.hear()
+      if (reply.startsWith('354')) wire.stopReading()
+      wire.say(reply)
+    }
+    // The third one's MAIL FROM waits in the worker meanwhile, behind what the network does not take.
+    await new Promise((resolve) => setTimeout(resolve, until - performance.now() + 20))
+    wire.readOn()
+    taken.push(await wire.hearLetter())
+    wire.say('250 taken')
+    taken.push(await takeLetter(wire))
+  })
+  const { send } = transport(url)
+  const [first, second, third, fourth] = readers(4)
+  const large = { ...second!, parts: [...second!.parts, Buffer.alloc(32 * 1024 * 1024, 'large\r\n')] }
+  const outcomes = await Promise.all([first!, large, { ...third!, until }, fourth!].map(send))
+  expect(outcomes.map(({ kind }) => kind)).toEqual(['accepted', 'accepted', 'not-started', 'accepted'])
+  expect(heard[0]!.filter((line) => line.startsWith('MAIL'))).toHaveLength(3)
+  expect(taken).toHaveLength(2)
+})
+
 test('421 after a dot refuses that letter, and the one behind it goes another way', async ({ host, transport }) => {
   const { url } = await host(async (wire, nth) => {
     if (nth === 1) {

@@ -110,7 +110,7 @@ export async function handOver(
     try {
       const { envelope, parts, prepared, reader } = compose(claimed)
       // A process that was frozen may find its chunk in other hands by now, and this letter sent by them.
-      const beforeDot = () => lease.runs() && journal.dot(claimed)
+      const beforeDot = () => !askedFor.has(place) && lease.runs() && journal.dot(claimed)
       return { envelope, parts, prepared, reader, beforeDot, stands: domain.stands }
     } catch (err) {
       poison.set(place, err)
