@@ -105,9 +105,10 @@ export function openWorker<Name extends QueueName>(
     concurrency,
     drainDelay: longestWait,
     // A worker killed between taking a job and leasing its rows leaves nothing but the job, and reconcile's wake-up of the
-    // same name is swallowed for as long as that one seems to be worked: so much of the 15 s of recovery it may cost.
-    lockDuration: 8_000,
-    stalledInterval: 3_000,
+    // same name is swallowed for as long as that one seems to be worked: a lock's time and up to two looks, because whoever
+    // looked last may have been killed as well. Ten of the 15 s of recovery; what is left is for a machine that is slow.
+    lockDuration: 6_000,
+    stalledInterval: 2_000,
     // A worker killed twice over one job must not make the job fail: the rows decide what is owed.
     maxStalledCount: 100,
     // Where the connection to the store was refused.
