@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 
 /**
  * What the sink saw, one line of JSON each, in the order it saw it. `seq` is that order; `at` is milliseconds of the
@@ -38,21 +38,18 @@ export function followJournal(path: string): () => Entry[] {
   let offset = 0
   let rest = ''
   const buffer = Buffer.alloc(1024 * 1024)
+  // Open as long as the process: a run that is broken off puts the file away while somebody still looks.
+  const file = openSync(path, 'r')
   return () => {
-    const file = openSync(path, 'r')
     const entries: Entry[] = []
-    try {
-      for (;;) {
-        const length = readSync(file, buffer, 0, buffer.length, offset)
-        if (length === 0) return entries
-        offset += length
-        // Everything journalled is ASCII, so a character is never cut in two.
-        const lines = (rest + buffer.toString('latin1', 0, length)).split('\n')
-        rest = lines.pop()!
-        for (const line of lines) entries.push(JSON.parse(line) as Entry)
-      }
-    } finally {
-      closeSync(file)
+    for (;;) {
+      const length = readSync(file, buffer, 0, buffer.length, offset)
+      if (length === 0) return entries
+      offset += length
+      // Everything journalled is ASCII, so a character is never cut in two.
+      const lines = (rest + buffer.toString('latin1', 0, length)).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) entries.push(JSON.parse(line) as Entry)
     }
   }
 }
