@@ -12,7 +12,8 @@ export type SmtpLimits = {
   readonly dot: number
   /**
    * A host slower than this after a dot gets its next letter when it has answered: commands written behind the dot could
-   * lie unread for minutes, while the reader opts out and other connections are free.
+   * lie unread for minutes, while the reader opts out and other connections are free. Less than a claim lives (700 ms):
+   * commands that leave later than that are in vain, and cost the connection.
    */
   readonly prompt: number
   /** For the farewell of a host we have sent QUIT. */
@@ -41,7 +42,7 @@ export const smtpLimits: SmtpLimits = {
   data: 120_000,
   block: 180_000,
   dot: 600_000,
-  prompt: 1_000,
+  prompt: 500,
   quit: 5_000,
   idle: 60_000,
   firstWait: 500,
