@@ -140,8 +140,8 @@ async function erase(deps: CliDeps, address: string, options: { yes?: true; json
       '`subscribers show` tells what would be; say --yes to erase it.',
     ])
   const pool = surroundings.database()
-  const { addresses, ended } = await eraseReader(pool, hash, { door: 'operator' }, deps.now())
-  for (const subscription of ended) await untilNobodyMayBegin(pool, subscription)
+  const { addresses, ended, subscriptions } = await eraseReader(pool, hash, { door: 'operator' }, deps.now())
+  await Promise.all(subscriptions.map((subscription) => untilNobodyMayBegin(pool, subscription)))
   if (options.json) return terminal.out(asJson({ found: addresses > 0, ended: ended.length }))
   const found = addresses > 0 ? 'Erased' : 'Nothing was held; now it cannot be imported either'
   terminal.out(`${terminal.paint.good('✓')} ${found}. ${count(ended.length, 'subscription')} ended.\n`)

@@ -13,7 +13,13 @@ import { suppressErased } from '../suppression/suppression.sql.ts'
 import { eraseAddressChanges } from './address-change.sql.ts'
 import { eraseAddresses, forgetAddresses, lockReadersByHash, recentlyErased } from './subscriber.sql.ts'
 
-export type Erasure = { readonly addresses: number; readonly ended: readonly SubscriptionId[] }
+export type Erasure = {
+  readonly addresses: number
+  /** Subscriptions that it ended. */
+  readonly ended: readonly SubscriptionId[]
+  /** All there were, also those that had ended: a letter to any of them may still be in a worker's hands. */
+  readonly subscriptions: readonly SubscriptionId[]
+}
 
 /**
  * Erases an address: everything it follows ends, and nothing in any table names it any more. What stays are rows that
@@ -28,7 +34,7 @@ export async function eraseReader(
 ): Promise<Erasure> {
   return inTransaction(pool, async (tx) => {
     const { readers, linked } = await lockReadersByHash(tx, addressHash)
-    await lockSubscriptionsOf(tx, readers)
+    const held = await lockSubscriptionsOf(tx, readers)
     const ended = await endAllOf(tx, readers, 'erased')
     for (const subscription of ended) await recordConsent(tx, { ...act, act: 'ended', subscription }, now)
     await clearWishes(tx, readers)
@@ -41,7 +47,7 @@ export async function eraseReader(
     // Another address of theirs, kept only because of a change that is forgotten with them.
     await forgetAddresses(tx, linked)
     await suppressErased(tx, addressHash, now)
-    return { addresses: readers.length, ended: ended.map(({ id }) => id) }
+    return { addresses: readers.length, ended: ended.map(({ id }) => id), subscriptions: held.map(({ id }) => id) }
   })
 }
 

@@ -13,6 +13,7 @@ import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.t
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { doorIn, type NoticeSender, openNoticeSender } from '../rig/notice-sender.ts'
 import { follow, givenFollower, postForm, type ReaderHouse, readerHouse, subscriptionOf } from '../rig/reader-house.ts'
+import { until } from '../rig/until.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -249,4 +250,33 @@ test('an answer that names the address and is recorded after the erasure is clea
     statements: 10,
   })()
   expect(await everyRow(pool)).not.toContain(email)
+})
+
+test('erased twice at once, both answers wait for letters to all that was followed, whichever of them ended it', async () => {
+  const email = 'hasty@example.org'
+  await givenFollower(house, newsroom, email)
+  await givenFollower(house, other, email)
+  const page = await get(await myDataDoor(email))
+  const erase = /href="(\/erase\/[^"?]+)/.exec(page.body)![1]!
+  house.optedOut.length = 0
+  const { id } = await subscriptionOf(pool, newsroom, email)
+  const holder = await pool.connect()
+  await holder.query('begin')
+  await holder.query(
+    'select from subscribers where id = (select subscriber_id from subscriptions where id = $1) for update',
+    [id],
+  )
+  const answers = [1, 2].map(() => postForm(house, erase, { sure: 'yes' }))
+  await until('both wait for the reader’s row', async () => {
+    const { rowCount } = await pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    return rowCount === 2
+  })
+  await holder.query('rollback')
+  holder.release()
+  expect((await Promise.all(answers)).map(({ statusCode }) => statusCode)).toEqual([200, 200])
+  const [first, second] = [house.optedOut.slice(0, 2), house.optedOut.slice(2)]
+  expect(new Set(first).size).toBe(2)
+  expect(second.toSorted()).toEqual(first.toSorted())
 })

@@ -93,13 +93,13 @@ async function erase(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, repl
   const { newsroom, language } = visit
   const say = wordsFor(language, 'choices')
   const wording = wordingOf([say('erase.sure'), say('erase.button')])
-  const { ended } = await eraseReader(
+  const { subscriptions } = await eraseReader(
     deps.pool,
     visit.addressHash,
     { door: 'erase-page', language, wording },
     deps.now(),
   )
-  await Promise.all(ended.map((one) => deps.afterOptOut(one)))
+  await Promise.all(subscriptions.map((one) => deps.afterOptOut(one)))
   if (!prefersPage(request)) return reply.send({ state: 'erased' })
   return sendChoiceNote(request, reply, { newsroom, language, note: 'erased' })
 }

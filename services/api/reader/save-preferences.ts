@@ -58,22 +58,25 @@ export async function savePreferences(
   return saved
 }
 
-/** Ends one subscription, or all its reader has; answered when no worker may still begin a letter to them. */
+/**
+ * Ends one subscription, or all its reader has; answered when no worker may still begin a letter to them. Also where it had
+ * ended already: whoever presses twice may have the second answer first, and it promises as much.
+ */
 export async function leaveByPreferences(
   deps: ReaderDeps,
   id: SubscriptionId,
   which: 'one' | 'all',
   act: Act,
 ): Promise<void> {
-  const ended = await inTransaction(deps.pool, async (tx) => {
+  const left = await inTransaction(deps.pool, async (tx) => {
     const held = which === 'all' ? await findWishes(tx, id) : null
-    if (held) await lockSubscriptionsOf(tx, [held.subscriberId])
+    const all = held ? await lockSubscriptionsOf(tx, [held.subscriberId]) : []
     const one = held ? null : await endSubscription(tx, id, 'unsubscribed')
     const these = held ? await endAllOf(tx, [held.subscriberId], 'unsubscribed') : one ? [one] : []
     for (const subscription of these) await recordConsent(tx, { ...act, act: 'ended', subscription }, deps.now())
-    return these.map((subscription) => subscription.id)
+    return all.map((subscription) => subscription.id)
   })
-  await Promise.all([...new Set([id, ...ended])].map((one) => deps.afterOptOut(one)))
+  await Promise.all([...new Set([id, ...left])].map((one) => deps.afterOptOut(one)))
 }
 
 const hashOf = (deps: ReaderDeps, address: Address) => hashAddress(deps.addressHashKey, address.key)
