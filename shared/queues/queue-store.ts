@@ -155,10 +155,8 @@ type Patience = {
 function openRedis(url: string, patience: Patience): Redis | Cluster {
   const nodes = url.split(/,(?=rediss?:)/)
   const retryStrategy = (times: number) => Math.min(200 * times, 2_000)
-  // One that has become another's replica keeps its connections, and takes up nothing more. Connected anew, we are led to
-  // the one that has taken its place; in a cluster it says itself who has.
-  const reconnectOnError = ({ message }: Error) => message.startsWith('READONLY')
-  if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy, reconnectOnError })
+  // Connected anew, we are led to the one that has taken its place; in a cluster it says itself who has.
+  if (nodes.length === 1) return new Redis(url, { ...patience, retryStrategy, reconnectOnError: saysItIsAReplica })
   const { enableOfflineQueue, ...redisOptions } = patience
   return new Cluster(nodes, {
     redisOptions: { ...redisOptions, ...loginOf(new URL(nodes[0]!)) },
@@ -166,6 +164,12 @@ function openRedis(url: string, patience: Patience): Redis | Cluster {
     clusterRetryStrategy: retryStrategy,
   })
 }
+
+/**
+ * One that has become another's replica keeps its connections, and takes up nothing more. Before Redis 7 what a script meets
+ * is wrapped: `ERR Error running script (call to f_1a…): @user_script:1: @user_script: 1: -READONLY You can't write …`.
+ */
+export const saysItIsAReplica = ({ message }: Error) => /^(?:READONLY|ERR .*-READONLY) /.test(message)
 
 /** A node that was found is known by host and port alone: what else its address would say is that of the first. */
 const loginOf = ({ username, password, protocol }: URL) => ({
