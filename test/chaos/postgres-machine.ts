@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { existsSync, openSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { descendantsOf, parentOf } from '../rig/process-usage.ts'
@@ -26,8 +27,10 @@ export async function openPostgresMachine(pool: Pool, folder: string): Promise<P
   const uid = Number(/^Uid:\s+(\d+)/m.exec(status)![1])
   const gid = Number(/^Gid:\s+(\d+)/m.exec(status)![1])
 
+  const logFile = join(folder, 'postgres-again.log')
+
   async function start(): Promise<void> {
-    const log = openSync(join(folder, 'postgres-again.log'), 'a')
+    const log = openSync(logFile, 'a')
     // Another user's processes are root's to start only; as oneself, uid and gid are one's own.
     const child = spawn(program, args, {
       ...(process.getuid?.() === 0 ? { uid, gid } : {}),
@@ -36,6 +39,8 @@ export async function openPostgresMachine(pool: Pool, folder: string): Promise<P
       stdio: ['ignore', log, log],
       detached: true,
     })
+    closeSync(log)
+    await once(child, 'spawn')
     pid = child.pid!
     for (let tries = 0; tries < 600 && isThere(pid); tries += 1) {
       if (await pool.query('select').catch(() => null)) return
@@ -43,30 +48,49 @@ export async function openPostgresMachine(pool: Pool, folder: string): Promise<P
     }
   }
 
+  /** A lock left by children still ending makes a start give up; what lasts longer than they can is no fault of ours to play. */
+  async function startUntilThere(): Promise<void> {
+    const deadline = performance.now() + 60_000
+    for (;;) {
+      await start()
+      if (isThere(pid)) return
+      if (performance.now() > deadline) throw new Error(`PostgreSQL does not start again; its log is ${logFile}.`)
+      await pause(50)
+    }
+  }
+
   async function stop(how: 'fast' | 'crash'): Promise<void> {
+    const all = how === 'fast' ? [] : await holdStill()
     if (how === 'fast') process.kill(pid, 'SIGINT')
-    // The children see their parent gone and end; the next start waits for them by its own lock.
-    else for (const victim of [pid, ...descendantsOf(pid)]) kill(victim, 'SIGKILL')
-    while (isThere(pid)) await pause(10)
+    else for (const victim of all) kill(victim, 'SIGKILL')
+    while ([pid, ...all].some(isThere)) await pause(10)
+  }
+
+  /**
+   * The server and all its children, once it can have no more. One that was being born when they were counted would outlive
+   * them, for ever if it waits for a lock that a killed one held, and no server can be started beside it.
+   */
+  async function holdStill(): Promise<number[]> {
+    kill(pid, 'SIGSTOP')
+    while (isThere(pid) && stateOf(pid) !== 'T') await pause(1)
+    return [pid, ...descendantsOf(pid)]
   }
 
   return {
     restart: async (how, awayFor) => {
       await stop(how)
       await pause(awayFor)
-      await start()
-      // A lock left by children still ending makes the first start give up.
-      while (!isThere(pid)) await start()
+      await startUntilThere()
     },
     hang: async (milliseconds) => {
-      const all = [pid, ...descendantsOf(pid)]
+      const all = await holdStill()
       for (const victim of all) kill(victim, 'SIGSTOP')
       await pause(milliseconds)
       for (const victim of all) kill(victim, 'SIGCONT')
     },
     revive: async () => {
       if (isThere(pid)) return false
-      while (!isThere(pid)) await start()
+      await startUntilThere()
       return true
     },
     close: async () => {
@@ -75,12 +99,15 @@ export async function openPostgresMachine(pool: Pool, folder: string): Promise<P
   }
 }
 
-function isThere(pid: number): boolean {
+/** Between its end and its parent's taking notice a process is a zombie. */
+const isThere = (pid: number) => !['', 'Z'].includes(stateOf(pid))
+
+/** R, S, T and so on, as the kernel calls them; nothing: there is no such process. */
+function stateOf(pid: number): string {
   try {
-    // Between its end and its parent's taking notice a process is a zombie.
-    return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    return /^State:\s+(\w)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
   } catch {
-    return false
+    return ''
   }
 }
 
