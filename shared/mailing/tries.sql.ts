@@ -1,6 +1,6 @@
 import type { Db } from '../postgres/pool.ts'
 import { canEnter, type MailingId, type MailingState } from './mailing.ts'
-import { endedInTheMiddle, mostOwnFaults, ordinaryTry, tryLease, waitAfter } from './trouble.ts'
+import { endedInTheMiddle, mostOwnFaults, ordinaryTry, tryLease, waitAfter, waitAfterVanishing } from './trouble.ts'
 
 /** One try at preparing a mailing; its number keeps a try that was overtaken from having a say. */
 export type Try = {
@@ -23,7 +23,7 @@ export async function beginTry(db: Db, id: MailingId, giveUpAfter: number): Prom
   const { rows } = await db.query<{ n: number; trouble: string | null; late: boolean }>(
     `update mailings m
         set tries = m.tries + 1, tried_at = now(), try_until = now() + $2 * interval '1 second',
-            next_try_at = now() + ($5::float8[])[least(m.tries + 1, 8)] * interval '1 second',
+            next_try_at = now() + ($5::float8[])[least(m.tries + 1, 9)] * interval '1 second',
             trouble = case when m.try_until is null then m.trouble else $4 end,
             trouble_since = coalesce(m.trouble_since, case when m.try_until is not null then now() end)
       where m.id = $1 and m.state = 'accepted' and not m.paused
@@ -40,8 +40,8 @@ export async function beginTry(db: Db, id: MailingId, giveUpAfter: number): Prom
   return row ? { mailingId: id, n: row.n, trouble: row.trouble, isLate: row.late } : null
 }
 
-/** After the eighth try the wait has been as long as it gets for a while. */
-const waits = Array.from({ length: 8 }, (_, index) => waitAfter(index + 1))
+/** After the ninth try the wait is as long as it gets. */
+const waits = Array.from({ length: 9 }, (_, index) => waitAfterVanishing(index + 1))
 
 /** Keeps a try; false: it is over, or another has taken its place. */
 export async function renewTry(db: Db, { mailingId, n }: Try): Promise<boolean> {

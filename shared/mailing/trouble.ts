@@ -19,8 +19,15 @@ export const mostOwnFaults = 5
 /** Seconds until the try that follows the `tries`th. */
 export const waitAfter = (tries: number) => Math.min(600, 5 * 3 ** (Math.max(tries, 1) - 1))
 
-/** For how long a try counts as under way without a sign of life from whoever makes it. Seconds. */
-export const tryLease = 6
+/**
+ * Seconds until the try that follows the `tries`th, where that one's process was gone before it had come to an end. So often
+ * it is the process that was ended and not the letter that ended it that the first few are made again at once, and an hour is kept
+ * although workers are killed over it one after another; after that it has to be the letter.
+ */
+export const waitAfterVanishing = (tries: number) => (tries <= 3 ? 0 : waitAfter(tries - 3))
+
+/** For how long a try counts as under way without a sign of life from whoever makes it, told every third of it. Seconds. */
+export const tryLease = 3
 
 /** One that is at it longer than this holds up the others of its newsroom, and nobody else's: it gives its place away. Seconds. */
 export const ordinaryTry = 5

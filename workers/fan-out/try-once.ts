@@ -73,11 +73,14 @@ export async function tryOnce(
 /** Prepares while the try is kept. */
 async function keeping(deps: TryDeps, begun: Try, prepare: () => Promise<void>): Promise<boolean> {
   const { pool, log } = deps
-  const timer = setInterval(() => {
-    renewTry(pool, begun)
-      .then((isOurs) => !isOurs && clearInterval(timer))
-      .catch((err) => log.warn({ err, mailing: begun.mailingId }, 'could not renew a try at preparing a mailing'))
-  }, tryLease * 333)
+  const timer = setInterval(
+    () => {
+      renewTry(pool, begun)
+        .then((isOurs) => !isOurs && clearInterval(timer))
+        .catch((err) => log.warn({ err, mailing: begun.mailingId }, 'could not renew a try at preparing a mailing'))
+    },
+    (tryLease * 1000) / 3,
+  )
   return orNoted(deps, begun, prepare).finally(() => clearInterval(timer))
 }
 
