@@ -1,4 +1,5 @@
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
@@ -43,6 +44,6 @@ async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): 
       if (await tryTurn(tx, 'chore', chore.name)) await chore.act()
     })
   } catch (err) {
-    log.warn({ err, chore: chore.name }, 'a chore did not succeed; its next turn comes')
+    warnSeldom(log, { err, chore: chore.name }, 'a chore did not succeed; its next turn comes', chore.name)
   }
 }
