@@ -1,7 +1,7 @@
 import type { Db } from '../postgres/pool.ts'
 import type { NewsroomId } from './newsroom.ts'
 import type { NewsroomKey, NewsroomKeyId, SealedKey } from './newsroom-key.ts'
-import { openSecret, type SealingKeys } from './webhook-secret.ts'
+import { openSecrets, type SealingKeys } from './webhook-secret.ts'
 
 export async function insertKey(
   db: Db,
@@ -59,10 +59,9 @@ export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date
   return found
 }
 
-/** The secrets a signature of this newsroom may be made with now, newest first. */
+/** The secrets a signature of this newsroom may be made with now, newest first; those that do not open are passed over. */
 export async function liveSecrets(db: Db, keys: SealingKeys, newsroom: NewsroomId, now: Date): Promise<string[]> {
-  const live = await liveKeys(db, newsroom, now)
-  return live.map((key) => openSecret(keys, key.id, key.sealed))
+  return openSecrets(keys, await liveKeys(db, newsroom, now), () => {})
 }
 
 /**
