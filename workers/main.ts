@@ -16,6 +16,7 @@ import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
 import type { SubscriptionId } from '../shared/subscription/subscription.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
+import { certificateFaults } from '../shared/transport/smtp-url.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
 import { openSlowTries } from './fan-out/try-once.ts'
 import { lowerPriority } from './lower-priority.ts'
@@ -70,7 +71,7 @@ const settings = orTellSettings(() =>
       'KEEP_ADDRESSES_DAYS',
       'LOG_LEVEL',
     ],
-    (found) => readDkim(found, readText).faults,
+    (found) => [...readDkim(found, readText).faults, ...certificateFaults(found.SMTP_URL, readText)],
   ),
 )
 const log = openLog('workers', settings.LOG_LEVEL)
