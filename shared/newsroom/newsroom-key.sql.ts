@@ -40,6 +40,18 @@ export async function liveKeys(db: Db, newsroom: NewsroomId, now: Date): Promise
   return rows
 }
 
+/** The newest keys of all newsrooms, ended ones too, still sealed: by them it shows whether SECRET_KEY is the one it was. */
+export async function newestKeys(db: Db, most: number): Promise<SealedKey[]> {
+  const { rows } = await db.query<SealedKey>(
+    `select id, label, created_at as "createdAt", ended_at as "endedAt", sealed
+       from newsroom_keys
+      order by created_at desc, id desc
+      limit $1`,
+    [most],
+  )
+  return rows
+}
+
 /** The keys that sign now for each of these newsrooms, newest first, still sealed; one that does not exist is not in it. */
 export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date): Promise<Map<string, SealedKey[]>> {
   const { rows } = await db.query<{ slug: string } & { [Part in keyof SealedKey]: SealedKey[Part] | null }>(
