@@ -157,7 +157,16 @@ async function start(): Promise<() => Promise<void>> {
   }
 
   const workers = [
-    openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),
+    // A worker that is closing may still take a job that comes while it waits for one: its rows are found by another.
+    openWorker(
+      store,
+      'fan-out',
+      async ({ mailingId }) => {
+        if (!isStopping) await cutAudience(fanOut, mailingId)
+      },
+      2,
+      log,
+    ),
     openWorker(
       store,
       'mail-bulk',
@@ -210,8 +219,8 @@ async function start(): Promise<() => Promise<void>> {
 
   return async () => {
     isStopping = true
-    await Promise.all([timetable.close(), patientTimetable.close()])
-    await Promise.all(workers.map((worker) => worker.close()))
+    // All at once: while a chore comes to its end no further job is to be begun.
+    await Promise.all([timetable, patientTimetable, ...workers].map((one) => one.close()))
     await Promise.all([bulk.close(), prompt.close()])
     await lingering.ended()
     await listener.close()
