@@ -16,6 +16,7 @@ import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
 import type { SubscriptionId } from '../shared/subscription/subscription.ts'
 import { openSmtpTransport } from '../shared/transport/smtp.ts'
+import { certificateFaults } from '../shared/transport/smtp-url.ts'
 import { cutAudience } from './fan-out/cut-audience.ts'
 import { openSlowTries } from './fan-out/try-once.ts'
 import { lowerPriority } from './lower-priority.ts'
@@ -70,7 +71,7 @@ const settings = orTellSettings(() =>
       'KEEP_ADDRESSES_DAYS',
       'LOG_LEVEL',
     ],
-    (found) => readDkim(found, readText).faults,
+    (found) => [...readDkim(found, readText).faults, ...certificateFaults(found.SMTP_URL, readText)],
   ),
 )
 const log = openLog('workers', settings.LOG_LEVEL)
@@ -156,7 +157,16 @@ async function start(): Promise<() => Promise<void>> {
   }
 
   const workers = [
-    openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),
+    // A worker that is closing may still take a job that comes while it waits for one: its rows are found by another.
+    openWorker(
+      store,
+      'fan-out',
+      async ({ mailingId }) => {
+        if (!isStopping) await cutAudience(fanOut, mailingId)
+      },
+      2,
+      log,
+    ),
     openWorker(
       store,
       'mail-bulk',
@@ -209,8 +219,8 @@ async function start(): Promise<() => Promise<void>> {
 
   return async () => {
     isStopping = true
-    await Promise.all([timetable.close(), patientTimetable.close()])
-    await Promise.all(workers.map((worker) => worker.close()))
+    // All at once: while a chore comes to its end no further job is to be begun.
+    await Promise.all([timetable, patientTimetable, ...workers].map((one) => one.close()))
     await Promise.all([bulk.close(), prompt.close()])
     await lingering.ended()
     await listener.close()

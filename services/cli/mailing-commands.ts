@@ -139,11 +139,22 @@ async function show({ terminal, surroundings }: CliDeps, id: string, options: Js
 async function pause(deps: CliDeps, id: string, paused: boolean, options: Json): Promise<void> {
   const db = deps.surroundings.database()
   const mailing = await choose(db, id)
-  if (!(await setPaused(db, mailing.id, paused))) throw isOver(await choose(db, id))
-  const done = paused
-    ? `Mailing ${id} is paused. Letters under way end; to go on: pressebud mailing resume ${id}`
-    : `Mailing ${id} goes on within a few seconds.`
-  await tell(deps, id, done, options)
+  const became = await setPaused(db, mailing.id, paused)
+  if (became === 'over') throw isOver(await choose(db, id))
+  if (became === 'already')
+    throw new Mistake(`Mailing ${id} is ${paused ? 'paused already' : 'not paused'}; nothing was changed.`)
+  await tell(deps, id, pausingWords(id, paused, became === 'done, given up'), options)
+}
+
+function pausingWords(id: string, paused: boolean, isGivenUp: boolean): string {
+  const again = `pressebud mailing try-again ${id}`
+  if (paused)
+    return isGivenUp
+      ? `Mailing ${id} is paused. It was given up, so nothing of it leaves anyhow; this ends both: ${again}`
+      : `Mailing ${id} is paused. Letters under way end; to go on: pressebud mailing resume ${id}`
+  return isGivenUp
+    ? `Mailing ${id} is not paused any more. It was given up: nothing of it leaves before ${again}`
+    : `Mailing ${id} goes on within a few seconds, or once its hour has come.`
 }
 
 async function setGoing(deps: CliDeps, id: string, options: Json): Promise<void> {

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { SettingsFault } from '../../shared/config/read-settings.ts'
+import { type DatabaseFault, tellDatabaseFault } from '../../shared/postgres/tell-database-fault.ts'
 
 /** What the shell is told: done; refused or broken; asked wrongly. */
 export const exitCodes = { done: 0, refused: 1, usage: 2 } as const
@@ -26,10 +27,17 @@ export function mistakeOf(error: unknown): Mistake | null {
   if (error instanceof Mistake) return error
   if (error instanceof SettingsFault) return usageMistake(error.message)
   if (error instanceof CommanderError) return ofCommander(error)
-  const code = codeOf(error)
-  const known = code === undefined ? undefined : databaseFaults[code]
-  if (known) return new Mistake(...known)
+  const fault = tellDatabaseFault(error)
+  if (fault !== null) return ofDatabase(fault)
   return new Mistake(`Something went wrong: ${error instanceof Error ? error.message : String(error)}`)
+}
+
+function ofDatabase({ sentence, hint, isSilent }: DatabaseFault): Mistake {
+  const hints = hint === null ? [] : [hint]
+  return new Mistake(
+    sentence,
+    isSilent ? [...hints, 'If `npm start` runs it, it runs only as long as that does.'] : hints,
+  )
 }
 
 const quietCodes = ['commander.helpDisplayed', 'commander.version']
@@ -46,29 +54,4 @@ function sentence(text: string): string {
   const [first = '', ...rest] = text.split('\n')
   const told = `${first.charAt(0).toUpperCase()}${first.slice(1).replace(/\.?$/, '.')}`
   return [told, ...rest.map((line) => line.replace(/^\((.*)\)$/, '$1'))].join(' ')
-}
-
-// A name that resolves to two addresses fails as an AggregateError, whose own message is empty.
-function codeOf(error: unknown): string | undefined {
-  if (error instanceof AggregateError) return codeOf(error.errors[0])
-  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
-  return typeof code === 'string' ? code : undefined
-}
-
-const silent = [
-  'The database does not answer.',
-  ['If `npm start` runs it, it runs only as long as that does; otherwise check the host and port in DATABASE_URL.'],
-] as const
-
-const databaseFaults: Record<string, readonly [string, readonly string[]]> = {
-  ECONNREFUSED: silent,
-  ECONNRESET: silent,
-  ETIMEDOUT: silent,
-  EHOSTUNREACH: silent,
-  ENOTFOUND: ['The host in DATABASE_URL is not known.', ['Check its spelling.']],
-  '28P01': ['The database does not accept the user or password in DATABASE_URL.', []],
-  '28000': ['The database does not let this user in.', []],
-  '3D000': ['The server has no database by the name in DATABASE_URL.', []],
-  '42P01': ['The database has no tables yet.', ['Start Pressebud against it once: that makes them.']],
-  '57P03': ['The database is starting or stopping.', ['Try again in a moment.']],
 }

@@ -1,6 +1,7 @@
 import type { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import type { Settled, Settlement } from '../../shared/delivery/settle-doubt.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
+import type { Pausing } from '../../shared/mailing/mailing.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 
 /** A queue as the board shows it. */
@@ -8,8 +9,8 @@ export type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0]
 
 /** What an operator can do to a mailing; `false`: it is unknown, or the act is no longer possible. */
 export type MailingActions = {
-  pause(id: string): Promise<boolean>
-  resume(id: string): Promise<boolean>
+  pause(id: string): Promise<Pausing>
+  resume(id: string): Promise<Pausing>
   cancel(id: string): Promise<boolean>
   /** Sets one going whose letters could not be prepared. */
   tryAgain(id: string): Promise<boolean>

@@ -1,18 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { readSettings } from '../../shared/config/read-settings.ts'
 import { settingTable } from '../../shared/config/settings.ts'
 import { orTellSettings, runProcess } from '../../shared/lifecycle/run-process.ts'
 import { openLog } from '../../shared/log/log.ts'
 import { migrate } from '../../shared/postgres/migrate.ts'
 import { openPool } from '../../shared/postgres/pool.ts'
+import { tellDatabaseFault } from '../../shared/postgres/tell-database-fault.ts'
 import { tellBanner } from './banner.ts'
 import { type ChildPlan, openChildProcesses } from './child-processes.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
 import { findFreePort } from './free-port.ts'
 import { keepSecret } from './kept-secret.ts'
 import { LaunchError } from './launch-error.ts'
+import { readLaunchSettings } from './launch-settings.ts'
 import { keepSampleNewsroom } from './sample-newsroom.ts'
 
 /*
@@ -20,9 +21,7 @@ import { keepSampleNewsroom } from './sample-newsroom.ts'
  * as an operator would, with settings in their environment, and imports none of them.
  */
 const root = findRoot(import.meta.dirname)
-const settings = orTellSettings(() =>
-  readSettings(process.env, ['DATA_DIR', 'PORT', 'OPS_PORT', 'REDIS_URL', 'LOG_LEVEL']),
-)
+const { given, settings } = orTellSettings(() => readLaunchSettings(process.env, (path) => readFileSync(path, 'utf8')))
 const dataDir = resolve(root, settings.DATA_DIR)
 const say = (line: string) => process.stdout.write(`  ${line}\n`)
 const log = openLog('standalone', 'silent')
@@ -30,8 +29,8 @@ const log = openLog('standalone', 'silent')
 async function start(): Promise<() => Promise<void>> {
   // The server's own account must be able to pass through; what is secret in it is closed by itself.
   mkdirSync(dataDir, { recursive: true, mode: 0o711 })
-  const database = process.env.DATABASE_URL ? null : await startEmbeddedPostgres({ dataDir, log, say })
-  const databaseUrl = database?.url ?? process.env.DATABASE_URL!
+  const database = given.DATABASE_URL ? null : await startEmbeddedPostgres({ dataDir, log, say })
+  const databaseUrl = database?.url ?? settings.DATABASE_URL
   const children = openChildProcesses({
     logFolder: join(dataDir, 'logs'),
     say,
@@ -61,35 +60,32 @@ async function startAll(children: ReturnType<typeof openChildProcesses>, databas
   const opsPort = await freePort('OPS_PORT', settings.OPS_PORT, taken)
   const inboxPort = await freePort('the inbox', settings.OPS_PORT + 1, taken)
   const smtpPort = await freePort('the inbox, SMTP', 2525, taken)
-  const secretKey = process.env.SECRET_KEY ?? keepSecret(join(dataDir, 'secret-key'))
-  const opsPassword = process.env.OPS_PASSWORD ?? randomBytes(12).toString('base64url')
-  const publicUrl = process.env.PUBLIC_URL ?? `http://127.0.0.1:${port}`
+  const secretKeys = given.SECRET_KEY ? settings.SECRET_KEY : keepSecret(join(dataDir, 'secret-key'))
+  const secretKey = secretKeys.join(',')
+  const opsPassword = given.OPS_PASSWORD ?? randomBytes(12).toString('base64url')
+  const publicUrl = given.PUBLIC_URL ? settings.PUBLIC_URL : `http://127.0.0.1:${port}`
   const inbox = `http://127.0.0.1:${inboxPort}`
   const ops = `http://127.0.0.1:${opsPort}`
 
   await migrate(databaseUrl, log)
   const pool = openPool({ url: databaseUrl, name: 'pressebud standalone', most: 2, onError: () => {} })
-  const sample = await keepSampleNewsroom({
-    pool,
-    secretKeys: secretKey.split(','),
-    publicUrl,
-    examples: join(root, 'examples'),
-  })
-  await pool.end()
+  const sample = await keepSampleNewsroom({ pool, secretKeys, publicUrl, examples: join(root, 'examples') }).finally(
+    () => pool.end(),
+  )
 
   const env = {
-    ...givenSettings(process.env),
+    ...given,
     DATABASE_URL: databaseUrl,
-    SMTP_URL: process.env.SMTP_URL ?? `smtp://127.0.0.1:${smtpPort}`,
+    SMTP_URL: given.SMTP_URL ?? `smtp://127.0.0.1:${smtpPort}`,
     PUBLIC_URL: publicUrl,
-    MAIL_DOMAIN: process.env.MAIL_DOMAIN ?? 'pressebud.example',
+    MAIL_DOMAIN: given.MAIL_DOMAIN ?? 'pressebud.example',
     SECRET_KEY: secretKey,
     PORT: String(port),
     OPS_PORT: String(opsPort),
     OPS_PASSWORD: opsPassword,
-    FILES_DIR: process.env.FILES_DIR ?? join(root, 'examples'),
+    FILES_DIR: given.FILES_DIR ?? join(root, 'examples'),
     DATA_DIR: dataDir,
-    JOURNAL_DIR: process.env.JOURNAL_DIR ?? join(dataDir, 'hand-over'),
+    JOURNAL_DIR: given.JOURNAL_DIR ?? join(dataDir, 'hand-over'),
     INBOX_PORT: String(inboxPort),
     INBOX_SMTP_PORT: String(smtpPort),
   }
@@ -134,7 +130,10 @@ async function freePort(what: string, wished: number, taken: Set<number>): Promi
 
 /** A mistake the person can put right is told in a sentence; anything else is ours and keeps its stack. */
 function tellAndEnd(error: unknown): never {
-  process.stderr.write(error instanceof LaunchError ? `\n  ${error.message}\n\n` : `${(error as Error).stack}\n`)
+  const fault = tellDatabaseFault(error)
+  const told = fault === null ? null : [fault.sentence, given.DATABASE_URL && fault.hint].filter(Boolean).join(' ')
+  const sentence = error instanceof LaunchError ? error.message : told
+  process.stderr.write(sentence === null ? `${(error as Error).stack}\n` : `\n  ${sentence}\n\n`)
   process.exit(1)
 }
 
@@ -144,9 +143,6 @@ const isSetting = (name: string) => name in settingTable
 
 const withoutSettings = (env: Environment) =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !isSetting(name)))
-
-const givenSettings = (env: Environment) =>
-  Object.fromEntries(Object.entries(env).filter(([name, value]) => isSetting(name) && value)) as Record<string, string>
 
 function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))

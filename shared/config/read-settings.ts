@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { readDomain } from '../domain-name.ts'
 import { parseUrl } from '../web-address.ts'
 import { type SettingName, type SettingRow, settingTable } from './settings.ts'
 
@@ -53,7 +54,7 @@ type Read = { value: unknown } | { fault: string }
 function readOne(row: SettingRow, text: string): Read {
   switch (row.kind) {
     case 'url':
-      return row.many ? readUrls(text, row.schemes ?? []) : readUrl(text, row.schemes ?? [])
+      return row.many ? readUrls(text, row) : readUrl(text, row)
     case 'port':
       return readNumber(text, 0, 65_535, 'port')
     case 'count':
@@ -73,6 +74,10 @@ function readOne(row: SettingRow, text: string): Read {
     }
     case 'addresses':
       return readAddresses(text)
+    case 'domain': {
+      const domain = readDomain(text)
+      return domain === null ? { fault: 'is not a domain.' } : { value: domain }
+    }
     case 'folder':
     case 'file':
     case 'text':
@@ -81,18 +86,18 @@ function readOne(row: SettingRow, text: string): Read {
 }
 
 /** Several addresses parted by commas, all of one scheme; a comma before anything but a scheme belongs to a password. */
-function readUrls(text: string, schemes: readonly string[]): Read {
-  const urls = text.split(/,\s*(?=[a-z]+:\/\/)/).map((one) => readUrl(one.trim(), schemes))
+function readUrls(text: string, row: SettingRow): Read {
+  const urls = text.split(/,\s*(?=[a-z]+:\/\/)/).map((one) => readUrl(one.trim(), row))
   const wrong = urls.findIndex((read) => 'fault' in read)
   if (wrong !== -1 && urls.length === 1) return urls[0]!
   if (wrong !== -1) return { fault: `(address ${wrong + 1}) ${(urls[wrong] as { fault: string }).fault}` }
   const values = urls.map((read) => (read as { value: string }).value)
   return new Set(values.map((value) => value.split(':')[0])).size === 1
     ? { value: values.join(',') }
-    : { fault: `must name all its addresses with one scheme, ${schemes.join(' or ')}.` }
+    : { fault: `must name all its addresses with one scheme, ${row.schemes?.join(' or ')}.` }
 }
 
-function readUrl(text: string, schemes: readonly string[]): Read {
+function readUrl(text: string, { schemes = [], fault }: SettingRow): Read {
   const wanted = schemes.map((scheme) => `${scheme}://`).join(' or ')
   // The value may hold a password, so the complaint does not repeat it.
   const url = parseUrl(text)
@@ -103,7 +108,8 @@ function readUrl(text: string, schemes: readonly string[]): Read {
     return {
       fault: 'must be https away from loopback: mailbox providers refuse one-click links that are not (RFC 8058).',
     }
-  return { value: text.replace(/\/+$/, '') }
+  const another = fault?.(text) ?? null
+  return another === null ? { value: text.replace(/\/+$/, '') } : { fault: another }
 }
 
 function readNumber(text: string, least: number, most: number, kind: string): Read {
@@ -117,8 +123,18 @@ function readAddresses(text: string): Read {
     .split(',')
     .map((address) => address.trim())
     .filter(Boolean)
-  const wrong = addresses.find((address) => isIP(address.replace(/\/\d{1,3}$/, '')) === 0)
-  return wrong === undefined ? { value: addresses } : { fault: `holds “${wrong}”, which is no IP address or network.` }
+  const wrong = addresses.find((address) => networkFault(address) !== null)
+  return wrong === undefined ? { value: addresses } : { fault: `holds “${wrong}”, ${networkFault(wrong)}.` }
+}
+
+function networkFault(network: string): string | null {
+  const [address = '', prefix] = network.split(/\/(?=\d{1,3}$)/)
+  const kind = isIP(address)
+  if (kind === 0) return 'which is no IP address or network'
+  const most = kind === 4 ? 32 : 128
+  // A prefix of 0 would believe everybody, and Fastify refuses it.
+  const isRight = prefix === undefined || (Number(prefix) >= 1 && Number(prefix) <= most)
+  return isRight ? null : `whose prefix must lie between 1 and ${most}`
 }
 
 /** `localhost`, 127.0.0.0/8 and ::1, as a URL's hostname or bare. */

@@ -1,3 +1,4 @@
+import { mailHostFault, publicAddressFault, redisFault } from './setting-faults.ts'
 import { spans } from './spans.ts'
 
 /**
@@ -7,6 +8,7 @@ import { spans } from './spans.ts'
 export type SettingKind =
   | 'url'
   | 'text'
+  | 'domain'
   | 'secret'
   | 'secrets'
   | 'port'
@@ -28,6 +30,8 @@ export type SettingRow = {
   readonly schemes?: readonly string[]
   /** Whether it may name several, parted by commas. */
   readonly many?: true
+  /** What is wrong with a `url` as this setting needs it, in words that follow the name; `null`: nothing. */
+  readonly fault?: (text: string) => string | null
   readonly choices?: readonly string[]
   /** Bounds of a number; for a secret, of its length. */
   readonly least?: number
@@ -46,6 +50,7 @@ export const settingTable = {
     kind: 'url',
     schemes: ['redis', 'rediss'],
     many: true,
+    fault: redisFault,
     default: null,
     reason:
       'Redis or Valkey for the queues, with `noeviction` and AOF; of a cluster several nodes, parted by commas. Not set: the queues live in PostgreSQL.',
@@ -53,6 +58,7 @@ export const settingTable = {
   SMTP_URL: {
     kind: 'url',
     schemes: ['smtp', 'smtps'],
+    fault: mailHostFault,
     default: null,
     required: true,
     reason:
@@ -61,6 +67,7 @@ export const settingTable = {
   PUBLIC_URL: {
     kind: 'url',
     schemes: ['http', 'https'],
+    fault: publicAddressFault,
     default: null,
     required: true,
     reason:
@@ -114,7 +121,7 @@ export const settingTable = {
     reason: 'How much the processes say.',
   },
   MAIL_DOMAIN: {
-    kind: 'text',
+    kind: 'domain',
     default: null,
     reason: 'The domain in Message-IDs, List-Ids and bounce addresses. Not set: the host of PUBLIC_URL.',
   },

@@ -1,4 +1,4 @@
-import { domainToASCII } from 'node:url'
+import { readDomain } from '../domain-name.ts'
 import { type DkimAlgorithm, type DkimIdentity, type DkimKey, goodRsaBits, readDkimKey } from './dkim-key.ts'
 
 export const dkimSettings = [
@@ -58,14 +58,6 @@ export function readDkim(settings: DkimSettings, readFile: (path: string) => str
 
   if (faults.length > 0) return { identity: null, faults, warnings }
   return { identity: { domain: domain!, keys: [rsa!, ...(ed25519 ? [ed25519] : [])] }, faults, warnings }
-}
-
-/** In A-labels and lower case; `null` for what is none. Nothing at all has been told of elsewhere. */
-export function readDomain(text: string): string | null {
-  const domain = domainToASCII(text)
-  return text === '' || /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/.test(domain)
-    ? domain
-    : null
 }
 
 /** RFC 6376 3.1: labels of a name in DNS, parted by dots. */

@@ -1,7 +1,15 @@
 import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db } from '../postgres/pool.ts'
 import type { ReleaseId } from '../release/release.ts'
-import { canEnter, type Mailing, type MailingId, type MailingKind, type MailingState } from './mailing.ts'
+import {
+  canEnter,
+  type Mailing,
+  type MailingId,
+  type MailingKind,
+  type MailingState,
+  type Pausing,
+  pausableStates,
+} from './mailing.ts'
 
 type MailingRow = {
   id: MailingId
@@ -153,13 +161,25 @@ export async function supersedeMailings(db: Db, release: ReleaseId): Promise<{ b
   return rows[0]!
 }
 
-/** Stops a mailing from beginning further letters, or lets it go on. False: there is none to pause or resume. */
-export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `update mailings set paused = $2 where id = $1 and state not in ('done', 'cancelled', 'superseded')`,
-    [id, paused],
+/** Stops a mailing from beginning further letters, or lets it go on. */
+export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<Pausing> {
+  const { rows } = await db.query<{ state: MailingState; done: boolean }>(
+    `with asked as (
+       select id, state, paused from mailings where id = $1 for no key update
+     ), done as (
+       update mailings m set paused = $2
+         from asked a
+        where m.id = a.id and a.state = any($3) and a.paused <> $2
+       returning m.id
+     )
+     select state, exists (select from done) as done from asked`,
+    [id, paused, pausableStates],
   )
-  return rowCount === 1
+  // One that is not there any more was over long ago.
+  const found = rows[0]
+  if (!found || !pausableStates.includes(found.state)) return 'over'
+  if (!found.done) return 'already'
+  return found.state === 'failed' ? 'done, given up' : 'done'
 }
 
 /** Ends a mailing early: what is unsent stays unsent. */

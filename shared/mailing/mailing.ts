@@ -49,5 +49,11 @@ const next: Record<MailingState, readonly MailingState[]> = {
 export const canEnter = (to: MailingState): readonly MailingState[] =>
   (Object.keys(next) as MailingState[]).filter((from) => next[from].includes(to))
 
+/** One that was given up sends nothing, paused or not; but digests leave out the release of one that is paused. */
+export const pausableStates: readonly MailingState[] = ['embargoed', 'accepted', 'failed', 'cutting', 'sending']
+
+/** What became of the wish to pause or to resume one: done, also to one that was given up; so already; or too late. */
+export type Pausing = 'done' | 'done, given up' | 'already' | 'over'
+
 /** Letters may leave only in these. */
 export const sendingStates: readonly MailingState[] = ['cutting', 'sending']

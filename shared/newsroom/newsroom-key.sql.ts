@@ -1,7 +1,7 @@
 import type { Db } from '../postgres/pool.ts'
 import type { NewsroomId } from './newsroom.ts'
 import type { NewsroomKey, NewsroomKeyId, SealedKey } from './newsroom-key.ts'
-import { openSecret, type SealingKeys } from './webhook-secret.ts'
+import { openSecrets, type SealingKeys } from './webhook-secret.ts'
 
 export async function insertKey(
   db: Db,
@@ -40,6 +40,18 @@ export async function liveKeys(db: Db, newsroom: NewsroomId, now: Date): Promise
   return rows
 }
 
+/** The newest keys of all newsrooms, ended ones too, still sealed: by them it shows whether SECRET_KEY is the one it was. */
+export async function newestKeys(db: Db, most: number): Promise<SealedKey[]> {
+  const { rows } = await db.query<SealedKey>(
+    `select id, label, created_at as "createdAt", ended_at as "endedAt", sealed
+       from newsroom_keys
+      order by created_at desc, id desc
+      limit $1`,
+    [most],
+  )
+  return rows
+}
+
 /** The keys that sign now for each of these newsrooms, newest first, still sealed; one that does not exist is not in it. */
 export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date): Promise<Map<string, SealedKey[]>> {
   const { rows } = await db.query<{ slug: string } & { [Part in keyof SealedKey]: SealedKey[Part] | null }>(
@@ -59,10 +71,9 @@ export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date
   return found
 }
 
-/** The secrets a signature of this newsroom may be made with now, newest first. */
+/** The secrets a signature of this newsroom may be made with now, newest first; those that do not open are passed over. */
 export async function liveSecrets(db: Db, keys: SealingKeys, newsroom: NewsroomId, now: Date): Promise<string[]> {
-  const live = await liveKeys(db, newsroom, now)
-  return live.map((key) => openSecret(keys, key.id, key.sealed))
+  return openSecrets(keys, await liveKeys(db, newsroom, now), () => {})
 }
 
 /**

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
-import type { NewsroomKeyId } from './newsroom-key.ts'
+import type { NewsroomKeyId, SealedKey } from './newsroom-key.ts'
 
 /**
  * A newsroom's webhook secret signs in both directions, so it cannot be kept as a hash. It is sealed instead: AES-256-GCM
@@ -33,16 +33,37 @@ export class SecretNotOpened extends Error {
 }
 
 export function openSecret(keys: SealingKeys, id: NewsroomKeyId, sealed: Buffer): string {
-  for (const key of keys) {
-    const secret = openUnder(key, id, sealed)
-    if (secret !== null) return secret
-  }
-  throw new SecretNotOpened(id)
+  const secret = openOrNull(keys, id, sealed)
+  if (secret === null) throw new SecretNotOpened(id)
+  return secret
+}
+
+/**
+ * The secrets of a newsroom's keys, in their order. One key that does not open must not shut out the others: it is told and
+ * passed over. Where none of them opens, SECRET_KEY is not the one it was.
+ */
+export function openSecrets(
+  keys: SealingKeys,
+  sealed: readonly SealedKey[],
+  tellPassedOver: (id: NewsroomKeyId) => void,
+): string[] {
+  const opened = sealed.map((key) => openOrNull(keys, key.id, key.sealed))
+  if (sealed.length > 0 && opened.every((secret) => secret === null)) throw new SecretNotOpened(sealed[0]!.id)
+  for (const [index, secret] of opened.entries()) if (secret === null) tellPassedOver(sealed[index]!.id)
+  return opened.filter((secret) => secret !== null)
 }
 
 // 96 bits drawn at random: GCM's own size, and keys are made by hand, far from the 2^32 where drawing ends being safe.
 const nonceBytes = 12
 const tagBytes = 16
+
+function openOrNull(keys: SealingKeys, id: NewsroomKeyId, sealed: Buffer): string | null {
+  for (const key of keys) {
+    const secret = openUnder(key, id, sealed)
+    if (secret !== null) return secret
+  }
+  return null
+}
 
 function openUnder(key: Buffer, id: NewsroomKeyId, sealed: Buffer): string | null {
   if (sealed.length < nonceBytes + tagBytes) return null

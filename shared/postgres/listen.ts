@@ -1,4 +1,5 @@
 import type { Log } from '../log/log.ts'
+import { within } from '../within.ts'
 import { HeededClient } from './heeded-client.ts'
 import { keepAlive } from './pool.ts'
 
@@ -14,6 +15,8 @@ export type ListenPlan = {
 
 /** How long after a broken connection the next one is tried, in milliseconds. */
 const restAfterBreak = 1_000
+/** Milliseconds; a server that lives hangs up in some, and one that hangs never does. */
+const longestGoodbye = 2_000
 
 /**
  * Hears what is notified on a channel, over a connection of its own that is opened again whenever it breaks. What was
@@ -52,7 +55,8 @@ export function openListener({ url, name, statement, log, hear }: ListenPlan): {
     async close() {
       isClosed = true
       clearTimeout(again)
-      await client?.end().catch(() => undefined)
+      const goodbye = client?.end().catch(() => undefined)
+      if (goodbye) await within(longestGoodbye, goodbye, undefined)
     },
   }
 }

@@ -34,6 +34,21 @@ export function readSmtpUrl(text: string): SmtpSettings {
   return { host, port, tls, caFile: url.searchParams.get('ca'), login }
 }
 
+/** What is wrong with the file that `?ca=` names, as a sentence on the setting. A URL that is wrong itself is told elsewhere. */
+export function certificateFaults(
+  url: string | null | undefined,
+  readFile: (path: string) => string,
+): readonly string[] {
+  const caFile = parseUrl(url ?? '')?.searchParams.get('ca')
+  if (!caFile) return []
+  try {
+    readFile(caFile)
+    return []
+  } catch (error) {
+    return [`SMTP_URL names certificates that cannot be read (${(error as NodeJS.ErrnoException).code}).`]
+  }
+}
+
 /** Whether what is sent to `host` stays on this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
@@ -56,8 +71,9 @@ function loginOf(url: URL): SmtpSettings['login'] {
 }
 
 function askedTls(url: URL): SmtpTls | null {
+  // What is none of the two may be the rest of a password that holds a ?.
   for (const name of url.searchParams.keys()) {
-    if (name !== 'tls' && name !== 'ca') throw new Error(`an SMTP URL knows ?tls= and ?ca=, not ?${name}=`)
+    if (name !== 'tls' && name !== 'ca') throw new Error('an SMTP URL knows ?tls= and ?ca=, and nothing else')
   }
   const asked = url.searchParams.get('tls')
   if (asked === null || asked === 'required' || asked === 'optional' || asked === 'never') return asked

@@ -7,14 +7,18 @@ import { makeSecret, sealingKeys, sealSecret } from '../../shared/newsroom/webho
 import type { Db } from '../../shared/postgres/pool.ts'
 import { testSecrets } from './secrets.ts'
 
-/** A live webhook secret of a newsroom. */
-export async function givenSecret(db: Db, newsroom: Newsroom): Promise<string> {
+/** A live webhook secret of a newsroom; sealed under another SECRET_KEY than the tests', it is one that does not open. */
+export async function givenSecret(
+  db: Db,
+  newsroom: Newsroom,
+  secretKeys: readonly string[] = testSecrets,
+): Promise<string> {
   const secret = makeSecret()
   const id = uuidv7() as NewsroomKeyId
   await insertKey(
     db,
     newsroom.id,
-    { id, label: 'test', sealed: sealSecret(sealingKeys(testSecrets), id, secret) },
+    { id, label: 'test', sealed: sealSecret(sealingKeys(secretKeys), id, secret) },
     new Date(),
   )
   return secret

@@ -69,7 +69,13 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
   test('one with a database of its own starts no server, and takes the next ports where these are busy', async () => {
     const database = await openTestDatabase()
     const elsewhere = mkdtempSync(join(tmpdir(), 'pressebud-standalone-'))
-    const other = await launched(elsewhere, { ...ports, DATABASE_URL: database.url })
+    // Empty is not set, here as in every process.
+    const empty = Object.fromEntries(
+      ['SECRET_KEY', 'OPS_PASSWORD', 'PUBLIC_URL', 'SMTP_URL', 'MAIL_DOMAIN', 'FILES_DIR', 'JOURNAL_DIR'].map(
+        (name) => [name, ''],
+      ),
+    )
+    const other = await launched(elsewhere, { ...empty, ...ports, DATABASE_URL: database.url })
     expect(other.shown()).toMatch(new RegExp(`Port ${ports.PORT} is busy; PORT takes \\d+\\.`))
     expect(other.shown()).toMatch(new RegExp(`Port ${ports.OPS_PORT} is busy; OPS_PORT takes \\d+\\.`))
     expect(other.newsroom).not.toContain(`:${ports.PORT}/`)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readSettings, SettingsFault } from '../../shared/config/read-settings.ts'
+import type { SettingName } from '../../shared/config/settings.ts'
 
 const redisUrl = (text: string) => readSettings({ REDIS_URL: text }, ['REDIS_URL']).REDIS_URL
 const faultOf = (text: string) => {
@@ -47,4 +48,49 @@ describe('PUBLIC_URL', () => {
     '%s is refused, with the reason',
     (text) => expect(() => read(text)).toThrow('PUBLIC_URL must be https away from loopback'),
   )
+})
+
+describe('what could not work is refused with the other settings, in a sentence that repeats no secret', () => {
+  const told = (name: SettingName, text: string) => {
+    try {
+      return readSettings({ [name]: text }, [name])[name]
+    } catch (error) {
+      if (error instanceof SettingsFault) return error.message
+      throw error
+    }
+  }
+
+  test.each([
+    ['TRUST_PROXY', '10.0.0.0/99', 'TRUST_PROXY holds “10.0.0.0/99”, whose prefix must lie between 1 and 32.'],
+    ['TRUST_PROXY', '127.0.0.1, 10.0.0.0/0', 'TRUST_PROXY holds “10.0.0.0/0”, whose prefix must lie between 1 and 32.'],
+    ['TRUST_PROXY', 'fd00::/129', 'TRUST_PROXY holds “fd00::/129”, whose prefix must lie between 1 and 128.'],
+    ['TRUST_PROXY', 'proxy.example', 'TRUST_PROXY holds “proxy.example”, which is no IP address or network.'],
+    ['SMTP_URL', 'smtp://mail.example/inbox', 'SMTP_URL cannot be used: an SMTP URL has no path.'],
+    ['SMTP_URL', 'smtp://ola@mail.example', 'SMTP_URL cannot be used: a login is a user and a password.'],
+    ['SMTP_URL', 'smtp://ola:hemmelig@mail.example?tls=never', 'SMTP_URL cannot be used: a password is not sent'],
+    ['SMTP_URL', 'smtp://ola?hemmelig@mail.example', 'SMTP_URL cannot be used: an SMTP URL knows ?tls= and ?ca='],
+    ['REDIS_URL', 'redis://:hemmelig%zz@a:6379', 'REDIS_URL holds a % that begins no escape'],
+    ['REDIS_URL', 'redis://a:6379,redis://:hemmelig%ff@b', 'REDIS_URL (address 2) holds a % that begins no escape'],
+    ['PUBLIC_URL', 'https://press.example?from=mail', 'PUBLIC_URL must be an address alone'],
+    ['PUBLIC_URL', 'https://press.example/#top', 'PUBLIC_URL must be an address alone'],
+    ['PUBLIC_URL', 'https://press.example?', 'PUBLIC_URL must be an address alone'],
+    ['PUBLIC_URL', 'https://ola:hemmelig@press.example', 'PUBLIC_URL must be an address alone'],
+    ['MAIL_DOMAIN', 'mail example', 'MAIL_DOMAIN is not a domain.'],
+    ['MAIL_DOMAIN', 'presse@havna.example', 'MAIL_DOMAIN is not a domain.'],
+    ['MAIL_DOMAIN', 'https://havna.example', 'MAIL_DOMAIN is not a domain.'],
+    ['MAIL_DOMAIN', 'havna', 'MAIL_DOMAIN is not a domain.'],
+    ['MAIL_DOMAIN', '192.0.2.10', 'MAIL_DOMAIN is not a domain.'],
+  ] as const)('%s=%s', (name, text, sentence) => {
+    expect(told(name, text)).toContain(sentence)
+    expect(told(name, text)).not.toContain('hemmelig')
+  })
+
+  test.each([
+    ['TRUST_PROXY', '10.0.0.0/8, ::1, fd00::/128, 127.0.0.1/32', ['10.0.0.0/8', '::1', 'fd00::/128', '127.0.0.1/32']],
+    ['SMTP_URL', 'smtp://ola:hemmelig%25@mail.example?tls=optional', null],
+    ['REDIS_URL', 'redis://ola:100%25%20sikker@a:6379', null],
+    ['PUBLIC_URL', 'https://press.example/nyheter', null],
+    ['MAIL_DOMAIN', 'Blåbær.example', 'xn--blbr-roah.example'],
+    ['MAIL_DOMAIN', 'news.havna.example', null],
+  ] as const)('%s=%s is taken', (name, text, value) => expect(told(name, text)).toEqual(value ?? text))
 })

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { buildApi } from '../../services/api/app.ts'
 import { linkKeys } from '../../shared/links/token.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
@@ -11,8 +11,8 @@ import { testSecrets } from '../given/secrets.ts'
 export type TestApi = { readonly app: FastifyInstance; readonly woken: string[]; now: Date | null }
 
 /** The whole public door on a real database; wake-ups are kept in a list where the queue would be. */
-export async function openTestApi(pool: Pool, wishes: { filesDir?: string } = {}): Promise<TestApi> {
-  const log = pino({ level: process.env.TEST_LOG ?? 'silent' })
+export async function openTestApi(pool: Pool, wishes: { filesDir?: string; log?: Logger } = {}): Promise<TestApi> {
+  const log = wishes.log ?? pino({ level: process.env.TEST_LOG ?? 'silent' })
   const woken: string[] = []
   const wake: Wake = (queue, wakeUps) => {
     for (const { id } of wakeUps) woken.push(`${queue} ${id}`)

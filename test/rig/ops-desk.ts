@@ -36,8 +36,8 @@ export async function openDesk(pool: Pool, more: Partial<OpsDeps> = {}): Promise
     secureCookies: false,
     boards: [],
     actions: {
-      pause: act('pause'),
-      resume: act('resume'),
+      pause: async (id) => ((await act('pause')(id)) ? 'done' : 'over'),
+      resume: async (id) => ((await act('resume')(id)) ? 'done' : 'over'),
       cancel: act('cancel'),
       tryAgain: act('tryAgain'),
       settle: async (id, as) => ((await act(`settle ${as}`)(id)) ? { letters: 1, left: 0 } : 'over'),

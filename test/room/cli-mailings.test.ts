@@ -62,6 +62,29 @@ describe('mailings at the terminal', () => {
     expect((await run(`mailing resume ${id} --json`)).json()).toMatchObject({ id, paused: false })
   })
 
+  test('are not said to be paused or resumed where nothing has changed', async () => {
+    const told = async (line: string) => {
+      const { exit, out, err } = await run(line)
+      expect([line, exit, out]).toEqual([line, 1, ''])
+      return err
+    }
+    expect(await told(`mailing resume ${id}`)).toContain(`Mailing ${id} is not paused; nothing was changed.`)
+    await run(`mailing pause ${id}`)
+    expect(await told(`mailing pause ${id}`)).toContain(`Mailing ${id} is paused already; nothing was changed.`)
+    await postgres.pool.query(`update mailings set state = 'failed', paused = false where id = $1`, [id])
+    expect(await told(`mailing resume ${id}`)).toContain(`Mailing ${id} is not paused; nothing was changed.`)
+  })
+
+  test('that were given up may be paused, for the digests; resuming them sets nothing going', async () => {
+    await postgres.pool.query(`update mailings set state = 'failed' where id = $1`, [id])
+    expect((await run(`mailing pause ${id}`)).out).toContain('It was given up, so nothing of it leaves anyhow')
+    expect(await stateOf()).toMatchObject({ state: 'failed', paused: true })
+    const { out } = await run(`mailing resume ${id}`)
+    expect(out).toContain(`It was given up: nothing of it leaves before pressebud mailing try-again ${id}`)
+    expect(out).not.toContain('goes on')
+    expect(await stateOf()).toMatchObject({ state: 'failed', paused: false })
+  })
+
   test('are cancelled only by somebody who means it, and once', async () => {
     const asked = await run(`mailing cancel ${id}`)
     expect(asked).toMatchObject({ exit: 2, err: expect.stringContaining('2 letters have left') })

@@ -94,6 +94,18 @@ describe('in the database', () => {
     expect((await listKeys(postgres.pool, newsroom.id)).map(({ label }) => label)).toEqual(['new', 'old'])
   })
 
+  test('a key that does not open is passed over, and is a fault where there is no other', async () => {
+    const newsroom = aNewsroom('bytte')
+    await insertNewsroom(postgres.pool, newsroom, now)
+    const [lost, good] = [newId(), newId()]
+    const gone = sealingKeys(['a secret key that is gone, thirty-two'])
+    await insertKey(postgres.pool, newsroom.id, { id: lost, label: 'lost', sealed: sealSecret(gone, lost, 'x') }, now)
+    await expect(liveSecrets(postgres.pool, rotated, newsroom.id, now)).rejects.toThrow(SecretNotOpened)
+    const sealed = sealSecret(old, good, 'whsec_1')
+    await insertKey(postgres.pool, newsroom.id, { id: good, label: 'good', sealed }, now)
+    expect(await liveSecrets(postgres.pool, rotated, newsroom.id, now)).toEqual(['whsec_1'])
+  })
+
   test('no newsroom’s secrets are opened for another', async () => {
     const newsroom = aNewsroom('nabo')
     await insertNewsroom(postgres.pool, newsroom, now)

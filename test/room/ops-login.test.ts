@@ -171,6 +171,31 @@ describe('the login', () => {
     expect(answers.filter(({ statusCode }) => statusCode === 429)).toHaveLength(7)
   })
 
+  test('slows who guesses from where a scraper shows the right password in between', async () => {
+    const desk = await openDesk(postgres.pool)
+    const scrape = () =>
+      desk.app.inject({
+        url: '/metrics',
+        remoteAddress: '198.51.100.7',
+        headers: { authorization: `Basic ${Buffer.from(`prometheus:${deskPassword}`).toString('base64')}` },
+      })
+    const statuses: number[] = []
+    for (let count = 0; count < 6; count += 1) {
+      statuses.push((await tryPassword(desk, 'guess')).statusCode)
+      if (count < 4) expect((await scrape()).statusCode).toBe(200)
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429])
+  })
+
+  test('counts none of a scraper’s own tries, however many and at once', async () => {
+    const desk = await openDesk(postgres.pool)
+    const authorization = `Basic ${Buffer.from(`prometheus:${deskPassword}`).toString('base64')}`
+    const scrapes = (many: number) =>
+      Promise.all(Array.from({ length: many }, () => desk.app.inject({ url: '/metrics', headers: { authorization } })))
+    for (let round = 0; round < 3; round += 1)
+      expect((await scrapes(5)).map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200])
+  })
+
   test('counts one network of IPv6 as one address, and all addresses together', async () => {
     const desk = await openDesk(postgres.pool)
     for (let count = 0; count < 5; count += 1) await tryPassword(desk, 'guess', `2001:db8::${count + 1}`)

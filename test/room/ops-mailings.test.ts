@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { setPaused } from '../../shared/mailing/mailing.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { asForm, type Desk, here, openDesk } from '../rig/ops-desk.ts'
 import { givenAttempt, givenChunk, givenDelivery, givenMailing, givenNewsroom, givenReader } from '../rig/ops-given.ts'
@@ -292,6 +294,50 @@ describe('the buttons of a mailing', () => {
     expect(words((await get(`/mailings/${id}`)).body)).not.toContain('Letters already under way end')
     await press(`/mailings/${id}/resume`)
     expect(desk.acted).toEqual([`pause ${id}`, `resume ${id}`])
+  })
+
+  test('say what is true where pausing or resuming changes nothing', async () => {
+    const pausing = (paused: boolean) => (id: string) => setPaused(postgres.pool, id as MailingId, paused)
+    const never = async () => false
+    const settle = async () => 'over' as const
+    const actions = { pause: pausing(true), resume: pausing(false), cancel: never, tryAgain: never, settle }
+    const own = await openDesk(postgres.pool, { actions })
+    const cookie = await own.login()
+    const press = (id: string, act: string) =>
+      own.app.inject({
+        method: 'POST',
+        url: `/mailings/${id}/${act}`,
+        headers: { ...here, ...asForm, cookie, accept: 'text/html' },
+      })
+    const told = async (state: string, paused: boolean, act: 'pause' | 'resume') => {
+      const id = await givenMailing(postgres.pool, { newsroomId: lakselv, title: 'Står', state, paused, at: ago(60) })
+      const answer = await press(id, act)
+      const { rows } = await postgres.pool.query('select paused from mailings where id = $1', [id])
+      expect([state, act, answer.statusCode, rows[0].paused]).toEqual([state, act, 409, paused])
+      return /Nothing was changed: [^.]*\./.exec(words(answer.body))?.[0]
+    }
+    expect(await told('sending', true, 'pause')).toBe('Nothing was changed: this mailing is paused already.')
+    expect(await told('cutting', false, 'resume')).toBe('Nothing was changed: this mailing is not paused.')
+    expect(await told('done', false, 'resume')).toBe('Nothing was changed: this mailing is over.')
+    expect(await told('failed', false, 'resume')).toBe('Nothing was changed: this mailing is not paused.')
+
+    // One that was given up may be paused, for the digests; nothing of it goes on by being resumed.
+    const failed = await givenMailing(postgres.pool, {
+      newsroomId: lakselv,
+      title: 'Opp',
+      state: 'failed',
+      at: ago(60),
+    })
+    const pageAfter = async (act: string) => {
+      const [{ name, value }] = (await press(failed, act)).cookies as [{ name: string; value: string }]
+      const headers = { cookie: `${name}=${encodeURIComponent(value)}`, accept: 'text/html' }
+      return words((await own.app.inject({ url: `/mailings/${failed}`, headers })).body)
+    }
+    const paused = await pageAfter('pause')
+    expect(paused).toContain('Paused. It was given up, so nothing of it leaves anyhow')
+    expect(paused).toContain('It is paused, too.')
+    expect(await pageAfter('resume')).toContain('It was given up: nothing of it leaves until you press Try again.')
+    await own.app.close()
   })
 
   test('ask once more before cancelling, and following the link cancels nothing', async () => {

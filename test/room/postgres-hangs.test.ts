@@ -1,8 +1,11 @@
+import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
+import { openListener } from '../../shared/postgres/listen.ts'
 import { closePool, openPool, type Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { within } from '../../shared/within.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenSecret, releaseBody, signedHeaders } from '../given/webhook.ts'
 import { openTestApi, type TestApi } from '../rig/api.ts'
@@ -110,6 +113,23 @@ describe.skipIf(process.platform !== 'linux')('while PostgreSQL hangs', () => {
     await until('its connection is gone', () => pool.totalCount === pool.idleCount)
     postgres.goOn()
     expect((await pool.query('select 2 as two')).rows).toEqual([{ two: 2 }])
+  })
+
+  test('who listens on a channel can stop doing so', async () => {
+    const name = 'pressebud test, listening'
+    const log = pino({ level: 'silent' })
+    const plan = { url: postgres.server.url, name, statement: 'listen a_channel', log, hear: () => {} }
+    const listener = openListener(plan)
+    const listening = `select from pg_stat_activity where application_name = $1 and state = 'idle' and query = $2`
+    await until('it listens', async () => (await postgres.pool.query(listening, [name, plan.statement])).rowCount === 1)
+    postgres.hang()
+    expect(
+      await within(
+        10_000,
+        listener.close().then(() => 'closed'),
+        'hangs',
+      ),
+    ).toBe('closed')
   })
 
   test('hundreds of webhooks and readers hear so, one as soon as the other, and nothing is stored by halves', async () => {

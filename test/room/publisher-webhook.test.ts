@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -54,6 +55,44 @@ async function stored(): Promise<{ releases: number; mailings: number; webhooks:
 
 const nothing = { releases: 0, mailings: 0, webhooks: 0 }
 const once = { releases: 1, mailings: 1, webhooks: 1 }
+
+describe('a key that was sealed under a SECRET_KEY that is gone', () => {
+  const gone = ['a-secret-key-that-nobody-has-any-more-12']
+
+  test('keeps no release of the newsroom’s other keys out, and is told in the log, not with every webhook', async () => {
+    const lines: string[] = []
+    const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
+    const watched = await openTestApi(database.pool, { log })
+    const lost = await givenSecret(database.pool, newsroom, gone)
+    const send = (payload: string, signingSecret: string) =>
+      watched.app.inject({
+        method: 'POST',
+        url: `/webhooks/newsrooms/${newsroom.slug}/releases`,
+        headers: signedHeaders(signingSecret, `msg_${id}`, payload),
+        payload,
+      })
+    const payload = JSON.stringify(releaseBody())
+    expect((await send(payload, lost)).json()).toMatchObject({ type: 'urn:pressebud:refusal:signature-not-valid' })
+    expect((await send(payload, secret)).statusCode).toBe(202)
+    expect((await send(payload, secret)).statusCode).toBe(202)
+    expect(await stored()).toEqual(once)
+    expect(lines).toHaveLength(1)
+    expect(JSON.parse(lines[0]!)).toMatchObject({
+      newsroom: newsroom.slug,
+      key: expect.any(String),
+      msg: 'a webhook key does not open and is passed over',
+    })
+    await watched.app.close()
+  })
+
+  test('alone is a fault of ours, which is not told the publisher as theirs', async () => {
+    const another = await givenNewsroom(database.pool)
+    const lost = await givenSecret(database.pool, another, gone)
+    const payload = JSON.stringify(releaseBody())
+    const answer = await post(payload, { slug: another.slug, headers: signedHeaders(lost, `msg_${id}`, payload) })
+    expect([answer.statusCode, answer.json().type]).toEqual([500, 'urn:pressebud:refusal:fault'])
+  })
+})
 
 describe('a signed release', () => {
   test('is accepted: stored, owed and on its way', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readSmtpUrl } from '../../shared/transport/smtp-url.ts'
+import { certificateFaults, readSmtpUrl } from '../../shared/transport/smtp-url.ts'
 
 test('a mail host elsewhere must speak TLS, one on this machine need not', () => {
   expect(readSmtpUrl('smtp://mail.example').tls).toBe('required')
@@ -38,4 +38,23 @@ test.each([
   'smtp://ola:%E0%A4%A@mail.example',
 ])('%s is a mistake, told without the password', (url) => {
   expect(() => readSmtpUrl(url)).toThrow(/^(?!.*hemmelig)/)
+})
+
+test('certificates that cannot be read are told with the settings, and a URL that is wrong is told elsewhere', () => {
+  const readFile = (path: string) => {
+    if (path === '/etc/ca.pem') return 'certificates'
+    throw Object.assign(new Error('no'), { code: 'ENOENT' })
+  }
+  const faultsOf = (url: string | null | undefined) => certificateFaults(url, readFile)
+  expect(faultsOf('smtp://mail.example?ca=/etc/none.pem')).toEqual([
+    'SMTP_URL names certificates that cannot be read (ENOENT).',
+  ])
+  for (const url of [
+    'smtp://mail.example?ca=/etc/ca.pem',
+    'smtp://mail.example',
+    'smtp://mail.example/x',
+    null,
+    undefined,
+  ])
+    expect(faultsOf(url)).toEqual([])
 })

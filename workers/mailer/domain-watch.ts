@@ -1,6 +1,7 @@
 import { dropPace, listPacedDomains, lockPaces, writePace } from '../../shared/delivery/pace.sql.ts'
 import { adaptPace, domainOf, leastSeen, type Sighting, slowMs } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 
@@ -152,7 +153,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     return told
   }
   const timer = setInterval(() => {
-    tellInTurn().catch((err: unknown) => deps.log.warn({ err }, 'could not keep the paces'))
+    tellInTurn().catch((err: unknown) => warnSeldom(deps.log, { err }, 'could not keep the paces'))
   }, tellEvery)
   timer.unref()
   return {

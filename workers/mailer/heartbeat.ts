@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { removeWorker, writeBeat } from '../../shared/worker/worker.sql.ts'
 import { beatEvery } from '../../shared/worker/worker.ts'
@@ -27,7 +28,9 @@ export function openHeartbeat(deps: { pool: Pool; log: Log; circuit: RelayCircui
 
   let beating = Promise.resolve()
   const next = () => {
-    beating = beating.then(beat).catch((err: unknown) => log.warn({ err }, 'could not tell that this process lives'))
+    beating = beating
+      .then(beat)
+      .catch((err: unknown) => warnSeldom(log, { err }, 'could not tell that this process lives'))
   }
   next()
   const timer = setInterval(next, beatEvery * 1000)

@@ -1,6 +1,7 @@
 import { renewLeases } from '../../shared/delivery/chunk.sql.ts'
 import { chunkLease, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 
 export type HeldLease = {
@@ -36,7 +37,7 @@ export function openHeldLeases(pool: Pool, log: Log): HeldLeases {
     if (until.size === 0 || renewing) return
     renewing = true
     // A renewal that fails costs nothing yet: the next one is due well before the lease ends.
-    await renew().catch((err: unknown) => log.warn({ err }, 'could not renew leases'))
+    await renew().catch((err: unknown) => warnSeldom(log, { err }, 'could not renew leases'))
     renewing = false
   }, leaseMs / 4)
   timer.unref()

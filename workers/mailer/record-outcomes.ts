@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
 import { type Abandoned, adoptAbandoned, recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Db, Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
@@ -20,7 +21,8 @@ export async function recordOutcomes(deps: RecordDeps, chunk: HeldChunk, batch: 
     try {
       return await recordOnce(deps.pool, chunk, batch)
     } catch (err) {
-      deps.log.warn(
+      warnSeldom(
+        deps.log,
         { err, mailing: chunk.mailingId, chunk: chunk.n, letters: batch.length, tries },
         'could not record; trying again',
       )

@@ -1,13 +1,16 @@
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { within } from '../../shared/within.ts'
 
 export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<unknown> }
 
 /**
  * Runs the clock's chores in every workers process, each at one place at a time by advisory lock; none hangs on the
- * queue. `every` is in seconds. Returns what stops it, waiting for a chore under way.
+ * queue. `every` is in seconds. Returns what stops it, waiting for a chore under way, but not for one that waits for a lock or
+ * for a database that hangs: what it has not committed is undone when its connection goes, and its next turn does it again.
  */
 export function openTimetable(deps: { pool: Pool; log: Log }, chores: readonly Chore[]): { close(): Promise<void> } {
   let closed = false
@@ -32,10 +35,13 @@ export function openTimetable(deps: { pool: Pool; log: Log }, chores: readonly C
     close: async () => {
       closed = true
       for (const loop of loops) loop.wakeUp()
-      await Promise.all(loops.map((loop) => loop.done))
+      await within(longestWait, Promise.all(loops.map((loop) => loop.done)), undefined)
     },
   }
 }
+
+/** Milliseconds; a chore that is told to stop ends with the statements it has in hand. */
+const longestWait = 5_000
 
 async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): Promise<void> {
   try {
@@ -43,6 +49,6 @@ async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): 
       if (await tryTurn(tx, 'chore', chore.name)) await chore.act()
     })
   } catch (err) {
-    log.warn({ err, chore: chore.name }, 'a chore did not succeed; its next turn comes')
+    warnSeldom(log, { err, chore: chore.name }, 'a chore did not succeed; its next turn comes', chore.name)
   }
 }

@@ -2,8 +2,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
 import type { Log } from '../../../shared/log/log.ts'
+import { warnSeldom } from '../../../shared/log/warn-seldom.ts'
 import { findNewsroom } from '../../../shared/newsroom/newsroom.sql.ts'
-import { openSecret, type SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
+import { openSecrets, type SealingKeys } from '../../../shared/newsroom/webhook-secret.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { problemReplies } from '../refusal-replies.ts'
 import { acceptWebhook, type PublishDeps } from './accept-webhook.ts'
@@ -129,7 +130,9 @@ async function prove(
   if (!isSignable(signed, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
   const sealed = await keys.of(params.slug)
   if (sealed === null) throw new Refusal('NEWSROOM_UNKNOWN')
-  const secrets = sealed.map((key) => openSecret(deps.sealingKeys, key.id, key.sealed))
+  const secrets = openSecrets(deps.sealingKeys, sealed, (key) =>
+    warnSeldom(deps.log, { newsroom: params.slug, key }, 'a webhook key does not open and is passed over', key),
+  )
   if (!isSigned(signed, bytes, secrets, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
   return { slug: params.slug, webhookId: signed.id!, bytes }
 }

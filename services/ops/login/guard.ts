@@ -61,7 +61,7 @@ async function admitScraper(
   const given = /^Basic ([A-Za-z0-9+/=]{1,2000})$/i.exec(request.headers.authorization ?? '')?.[1]
   if (given !== undefined) {
     const tried = Buffer.from(given, 'base64').toString('utf8')
-    const verdict = await deps.tryPassword(request.ip, tried.slice(tried.indexOf(':') + 1))
+    const verdict = await deps.tryPassword({ address: request.ip, by: 'program' }, tried.slice(tried.indexOf(':') + 1))
     if (verdict === 'right') return undefined
     if (verdict !== 'wrong') {
       return sendProblem(reply.header('Retry-After', verdict.waitSeconds), 'TOO_MANY_REQUESTS')

@@ -11,7 +11,7 @@ export function loginDoor(app: FastifyInstance, deps: GuardDeps): void {
 
   app.post<{ Body: unknown }>('/login', { config: { door: 'open' } }, async (request, reply) => {
     const next = safeNext(fieldOf(request.body, 'next'))
-    const verdict = await deps.tryPassword(request.ip, fieldOf(request.body, 'password'))
+    const verdict = await deps.tryPassword({ address: request.ip, by: 'person' }, fieldOf(request.body, 'password'))
     if (verdict === 'right') {
       deps.sessions.open(request)
       deps.log.info({ from: request.ip }, 'operator logged in')

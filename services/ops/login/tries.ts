@@ -3,8 +3,10 @@ import { isIPv6 } from 'node:net'
 export type Tries = {
   /** Counts a try before it is made, so that a hundred at the same instant count as a hundred. Seconds to wait, or 0. */
   begin(address: string): number
-  /** The try was right: it no longer counts, nor do its address's earlier ones. */
+  /** A person's try was right: it no longer counts, nor do its address's earlier ones, which were slips. */
   forgive(address: string): void
+  /** A program's try was right: it no longer counts. Wrong ones from there were not its own: it knows the password. */
+  takeBack(address: string): void
 }
 
 const windowSeconds = 15 * 60
@@ -34,6 +36,10 @@ export function limitTries(now: () => Date): Tries {
     },
     forgive(address) {
       counts.delete(originOf(address))
+    },
+    takeBack(address) {
+      const origin = originOf(address)
+      counts.set(origin, Math.max(0, (counts.get(origin) ?? 0) - 1))
     },
   }
 }

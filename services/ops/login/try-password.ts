@@ -2,7 +2,7 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { limitTries } from './tries.ts'
 
 export type TryPassword = (
-  address: string,
+  who: { readonly address: string; readonly by: 'person' | 'program' },
   tried: string,
 ) => Promise<'right' | 'wrong' | { readonly waitSeconds: number }>
 
@@ -18,11 +18,12 @@ export async function passwordTries(deps: {
   const known = await derive(deps.password, salt)
   const tries = limitTries(deps.now)
 
-  return async (address, tried) => {
+  return async ({ address, by }, tried) => {
     const waitSeconds = tries.begin(address)
     if (waitSeconds > 0) return { waitSeconds }
     if (!timingSafeEqual(known, await derive(tried, salt))) return 'wrong'
-    tries.forgive(address)
+    if (by === 'person') tries.forgive(address)
+    else tries.takeBack(address)
     return 'right'
   }
 }

@@ -10,8 +10,8 @@ type WithId = { Params: { id: string } }
 
 /** What an operator can do to a mailing. What cannot be undone asks once more on a page of its own. */
 export function mailingActs(app: FastifyInstance, deps: ActDeps): void {
-  app.post<WithId>('/mailings/:id/pause', (request, reply) => act(deps, request, reply, 'pause', 'paused'))
-  app.post<WithId>('/mailings/:id/resume', (request, reply) => act(deps, request, reply, 'resume', 'resumed'))
+  app.post<WithId>('/mailings/:id/pause', (request, reply) => pause(deps, request, reply, 'pause'))
+  app.post<WithId>('/mailings/:id/resume', (request, reply) => pause(deps, request, reply, 'resume'))
   app.post<WithId>('/mailings/:id/cancel', (request, reply) => act(deps, request, reply, 'cancel', 'cancelled'))
   app.post<WithId>('/mailings/:id/try-again', (request, reply) => act(deps, request, reply, 'tryAgain', 'tried-again'))
 
@@ -33,11 +33,29 @@ export function mailingActs(app: FastifyInstance, deps: ActDeps): void {
   }
 }
 
+async function pause(
+  deps: ActDeps,
+  request: FastifyRequest<WithId>,
+  reply: FastifyReply,
+  name: 'pause' | 'resume',
+): Promise<FastifyReply> {
+  const { id } = await findOrRefuse(deps, request.params.id)
+  const became = await deps.actions[name](id)
+  const done = became === 'done' || became === 'done, given up'
+  deps.log.info({ mailing: id, act: name, done }, 'operator acted on a mailing')
+  if (done) {
+    request.session.set('said', became === 'done' ? `${name}d` : `${name}d-given-up`)
+    return reply.redirect(`/mailings/${id}`, 303)
+  }
+  const words = name === 'pause' ? 'this mailing is paused already.' : 'this mailing is not paused.'
+  return changedNothing(deps, reply, id, became === 'already' ? words : 'this mailing is over.')
+}
+
 async function act(
   deps: ActDeps,
   request: FastifyRequest<WithId>,
   reply: FastifyReply,
-  name: 'pause' | 'resume' | 'cancel' | 'tryAgain',
+  name: 'cancel' | 'tryAgain',
   said: string,
 ): Promise<FastifyReply> {
   const { id } = await findOrRefuse(deps, request.params.id)

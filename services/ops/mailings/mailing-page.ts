@@ -111,7 +111,9 @@ const isNumber = /^[1-9]\d{0,17}$/
 
 const acts: Readonly<Record<string, string>> = {
   paused: 'Paused. Letters already under way end; no further one is begun.',
-  resumed: 'Resumed. Workers take it up within a few seconds.',
+  resumed: 'Resumed. It goes on within a few seconds, or once its hour has come.',
+  'paused-given-up': 'Paused. It was given up, so nothing of it leaves anyhow; Try again ends the pause as well.',
+  'resumed-given-up': 'Not paused any more. It was given up: nothing of it leaves until you press Try again.',
   cancelled: 'Cancelled. What was not sent stays unsent.',
   'tried-again': 'Set going. Workers try to prepare its letters within a few seconds.',
   'settled-again': 'The letters in doubt are due again. Workers take them up within a few seconds.',

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { findNewsroom } from '../../shared/newsroom/newsroom.sql.ts'
+import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { fanOutJob } from '../../shared/queues/jobs.ts'
+import { openWakingQueues } from '../../shared/queues/wake.ts'
+import { openTimetable } from '../../workers/scheduler/timetable.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { entries } from '../rig/entries.ts'
+import { type Installation, startInstallation } from '../rig/installation.ts'
+import { endProgram } from '../rig/programs.ts'
+import { until } from '../rig/until.ts'
+
+let database: TestDatabase
+let installation: Installation
+beforeAll(async () => {
+  database = await openTestDatabase()
+  const its = { url: database.url, exited: new Promise<void>(() => {}), stop: async () => {} }
+  installation = await startInstallation(entries, { redis: false, database: its })
+})
+afterAll(async () => {
+  await installation.close()
+  await database.close()
+})
+
+test('a workers process that is told to stop begins nothing new, also while a chore keeps it waiting', async () => {
+  const { pool } = database
+  const newsroom = (await findNewsroom(pool, installation.newsroom.slug))!
+  const waking = openWakingQueues({ redisUrl: null, databaseUrl: database.url }, pino({ level: 'silent' }))
+  const stopped = await inTransaction(pool, async (tx) => {
+    // Whoever numbers releases for digests waits for this one.
+    await tx.query('set local idle_in_transaction_session_timeout = 0')
+    await tx.query('select pg_advisory_xact_lock(3, 0)')
+    const workers = await installation.startWorkers('smtp://127.0.0.1:9')
+    const waitsFor = `select from pg_locks where locktype = 'advisory' and classid = 3 and not granted`
+    await until('a chore waits', async () => ((await pool.query(waitsFor)).rowCount ?? 0) > 0)
+
+    const told = performance.now()
+    workers.kill('SIGTERM')
+    const log = join(installation.folder, 'workers-1.log')
+    await until('it has heard', () => readFileSync(log, 'utf8').includes('workers is stopping'))
+    const { mailingId } = await givenMailing(pool, newsroom)
+    waking.wake('fan-out', [fanOutJob(mailingId, 0)])
+    await waking.settled()
+    await until('it has ended', () => workers.exitCode !== null || workers.signalCode !== null, 40)
+    const { rows } = await pool.query('select state, tries from mailings where id = $1', [mailingId])
+    await endProgram(workers, 'SIGKILL')
+    return { ended: workers.exitCode, seconds: (performance.now() - told) / 1000, mailing: rows[0] }
+  })
+  await waking.close()
+  expect(stopped).toMatchObject({ ended: 0, mailing: { state: 'accepted', tries: 0 } })
+  expect(stopped.seconds).toBeLessThan(20)
+})
+
+test('a chore that comes to no end is not waited for, for ever', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const log = pino({ level: 'silent' })
+    const hangs = { connect: () => new Promise<never>(() => {}) } as unknown as TestDatabase['pool']
+    const timetable = openTimetable({ pool: hangs, log }, [{ name: 'reconcile', every: 5, act: async () => {} }])
+    let isClosed = false
+    void timetable.close().then(() => {
+      isClosed = true
+    })
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(isClosed).toBe(false)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(isClosed).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
+})
