@@ -205,7 +205,7 @@ async function start(): Promise<() => Promise<void>> {
     {
       name: 'cut-digests',
       every: 20,
-      act: () => cutDigests({ ...fanOut, ...patient, readersAtOnce: 2_000, stopping: () => isStopping }),
+      act: () => cutDigests({ ...fanOut, ...patient, readersAtOnce: 2_000 }),
     },
     {
       name: 'lapse-pending',

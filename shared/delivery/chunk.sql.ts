@@ -3,7 +3,12 @@ import type { Db } from '../postgres/pool.ts'
 import { chunkLease, type HeldChunk } from './delivery.ts'
 
 export type ChunkName = { readonly mailingId: MailingId; readonly n: number }
-export type WakeableChunk = ChunkName & { readonly rank: number; readonly fence: string }
+export type WakeableChunk = ChunkName & {
+  readonly rank: number
+  readonly fence: string
+  /** For how long its holder has been gone, doubled with each number; not given, or null: it has none. */
+  readonly abandoned?: number | null
+}
 
 /**
  * Cuts the next stretch of the audience into chunks: readers with `after < id <= upto`, `chunks` × `size` at the most.
@@ -129,8 +134,9 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
 
 /** Chunks that are due and in nobody's hands, the lowest ranks first. */
 export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> {
-  const { rows } = await db.query<{ mailing_id: MailingId; n: number; rank: number; fence: string }>(
-    `select c.mailing_id, c.n, c.rank, c.fence
+  const { rows } = await db.query<WakeableChunk>(
+    `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
+            floor(log(2, greatest(1, extract(epoch from now() - c.lease_until))))::int as abandoned
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused
@@ -141,7 +147,7 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
       limit $1`,
     [most, chunkLease],
   )
-  return rows.map((row) => ({ mailingId: row.mailing_id, n: row.n, rank: row.rank, fence: row.fence }))
+  return rows
 }
 
 /** Those of one mailing, as long as letters of it may leave. */

@@ -3,10 +3,14 @@ import type { MailingId } from '../mailing/mailing.ts'
 import type { NoticeId } from '../notice/notice.ts'
 import type { WakeUp } from './queues.ts'
 
-/** The wake-up for a chunk; its fence counts the leases it has had, so each turn is a job of its own. */
-export const chunkJob = ({ mailingId, n, rank, fence }: WakeableChunk): WakeUp<'mail-bulk'> => ({
+/**
+ * The wake-up for a chunk; its fence counts the leases it has had, so each turn is a job of its own. Whoever takes up an
+ * abandoned one may be killed before the turn is begun, and its job then seems to be worked for seconds: the chunk is woken
+ * under other names meanwhile, after one, two, four seconds and so on, so that there are never many.
+ */
+export const chunkJob = ({ mailingId, n, rank, fence, abandoned }: WakeableChunk): WakeUp<'mail-bulk'> => ({
   payload: { mailingId, chunk: n },
-  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}`,
+  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned == null ? '' : `-abandoned-${abandoned}`}`,
   rank,
 })
 

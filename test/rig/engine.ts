@@ -88,8 +88,9 @@ export function openEngine(
     chunkSize,
     giveUpAfter: 172_800,
     slowTries: openSlowTries(log),
+    stopping: () => false,
   }
-  const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000, stopping: () => false }
+  const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000 }
   const work = async () => {
     for (let next = woken.shift(); next; next = woken.shift()) {
       if (next.queue === 'fan-out') await cutAudience(fanOut, next.payload.mailingId)

@@ -86,6 +86,16 @@ describe('a cut', () => {
     await everybodyOnce()
   })
 
+  test('whose process is told to stop commits the stretch it is at, and the next process goes on from there', async () => {
+    await oneEach({ stopping: () => engine.woken.length > 0 })
+    expect(await chunks()).toBe(50)
+    expect(engine.woken).toHaveLength(50)
+    await oneEach()
+    expect(await chunks()).toBe(120)
+    engine.woken.length = 0
+    await everybodyOnce()
+  })
+
   test.each([
     [1, 50],
     [2, 60],

@@ -38,7 +38,6 @@ test('a workers process that is told to stop begins nothing new, also while a ch
     const waitsFor = `select from pg_locks where locktype = 'advisory' and classid = 3 and not granted`
     await until('a chore waits', async () => ((await pool.query(waitsFor)).rowCount ?? 0) > 0)
 
-    const told = performance.now()
     workers.kill('SIGTERM')
     const log = join(installation.folder, 'workers-1.log')
     await until('it has heard', () => readFileSync(log, 'utf8').includes('workers is stopping'))
@@ -48,11 +47,10 @@ test('a workers process that is told to stop begins nothing new, also while a ch
     await until('it has ended', () => workers.exitCode !== null || workers.signalCode !== null, 40)
     const { rows } = await pool.query('select state, tries from mailings where id = $1', [mailingId])
     await endProgram(workers, 'SIGKILL')
-    return { ended: workers.exitCode, seconds: (performance.now() - told) / 1000, mailing: rows[0] }
+    return { ended: workers.exitCode, mailing: rows[0] }
   })
   await waking.close()
-  expect(stopped).toMatchObject({ ended: 0, mailing: { state: 'accepted', tries: 0 } })
-  expect(stopped.seconds).toBeLessThan(20)
+  expect(stopped).toEqual({ ended: 0, mailing: { state: 'accepted', tries: 0 } })
 })
 
 test('a chore that comes to no end is not waited for, for ever', async () => {

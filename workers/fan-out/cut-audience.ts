@@ -10,7 +10,12 @@ import { chunkJob } from '../../shared/queues/jobs.ts'
 import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
 import { type TryDeps, tryOnce } from './try-once.ts'
 
-export type FanOutDeps = PrepareDeps & TryDeps & { readonly chunkSize: number }
+export type FanOutDeps = PrepareDeps &
+  TryDeps & {
+    readonly chunkSize: number
+    /** True once the process is to stop: the stretch under way is committed, and another process goes on from there. */
+    readonly stopping: () => boolean
+  }
 
 /**
  * Prepares a mailing's letters, once per language, and cuts its audience into chunks; the mailer is woken for each
@@ -42,6 +47,7 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
     cut += stretch.chunks.length
     deps.wake('mail-bulk', stretch.chunks.map(chunkJob))
     if (stretch.done) break
+    if (deps.stopping()) return
     // Cutting is far ahead of sending at once, so the database has every other moment for claims and for the doors.
     // A stretch that took long waited for a database that was away: no reason to wait once more.
     await setTimeout(Math.min(performance.now() - began, 500))
