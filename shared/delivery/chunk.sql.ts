@@ -132,8 +132,13 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
     : null
 }
 
-/** Chunks that are due and in nobody's hands, the lowest ranks first. */
-export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> {
+/**
+ * Chunks that are due and in nobody's hands, the lowest ranks first.
+ *
+ * @param untilRenewed seconds from the server's start in which a lease that ran out is not held against anybody: it may
+ * have been away, and nobody could renew
+ */
+export async function dueChunks(db: Db, most: number, untilRenewed = chunkLease): Promise<WakeableChunk[]> {
   const { rows } = await db.query<WakeableChunk>(
     `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
             floor(log(2, greatest(1, extract(epoch from now() - c.lease_until))))::int as abandoned
@@ -145,7 +150,7 @@ export async function dueChunks(db: Db, most: number): Promise<WakeableChunk[]> 
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))
       order by c.rank, c.mailing_id
       limit $1`,
-    [most, chunkLease],
+    [most, untilRenewed],
   )
   return rows
 }

@@ -6,6 +6,7 @@ import type { Log } from '../../shared/log/log.ts'
 import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { chunkJob } from '../../shared/queues/jobs.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import type { LettersOf } from '../../workers/mailer/prepared-letters.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
@@ -401,6 +402,28 @@ describe('a worker', () => {
 
     expect(inbox.received).toHaveLength(30)
     expect(await totalsOf(mailingId)).toMatchObject({ sent: 30, doubted: claimed })
+  })
+
+  test('that vanishes leaves a chunk that is woken under a new name now and then, should who takes it up vanish too', async () => {
+    await givenReaders(database.pool, newsroom, 30)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const fresh = await namesAfter(null)
+    expect(fresh).toEqual(await namesAfter(null))
+    await leaseChunk(database.pool, { mailingId, n: 0 })
+    const names: (string | undefined)[] = []
+    for (const seconds of [0, 0.5, 1.5, 3, 5, 7, 300]) names.push(await namesAfter(seconds))
+    expect(names.map((name) => names.indexOf(name))).toEqual([0, 0, 0, 3, 4, 4, 6])
+    expect(names).not.toContain(fresh)
+
+    /** By which the first chunk is woken so long after its lease ran out. */
+    async function namesAfter(seconds: number | null): Promise<string | undefined> {
+      await database.pool.query(
+        `update chunks set lease_until = now() - $2 * interval '1 second' where mailing_id = $1 and n = 0`,
+        [mailingId, seconds],
+      )
+      return (await dueChunks(database.pool, 10, 0)).map(chunkJob).find(({ payload }) => payload.chunk === 0)?.id
+    }
   })
 
   test('that has given a chunk back does not take it again with a renewal that was under way', async () => {
