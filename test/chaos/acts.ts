@@ -40,16 +40,31 @@ export const acts = {
     house.proxy.cutWhere(null)
   },
 
+  /** While it has no letter in hand yet, and nobody else has taken the mailing up. */
+  killInFanOut: async (stage: Stage) => {
+    const published = stage.publishNext()
+    const part = await aWorker(stage)
+    await published
+    await pause(stage.chance.between(0, 200))
+    void part.end('SIGKILL')
+  },
+
   /**
-   * A process that stands still keeps believing in its claims. It goes on in the moment that hurts most: when another
-   * has just taken over its chunks.
+   * A process that stands still keeps believing in its claims. One that goes on after a moment still has its lease, and
+   * readers have left in between; one that goes on after a long while does it when it hurts most, as another has just
+   * taken over its chunks.
    */
   hangWorker: async (stage: Stage) => {
     const { chance, house } = stage
+    await untilLettersLeave(stage)
     const part = await aWorker(stage)
     const held = await listHeld(house)
     const resume = part.freeze()
     try {
+      if (chance.draw() < 0.5) {
+        await pause(chance.between(claimValidity, lease - 1_000))
+        return
+      }
       await pause(lease)
       const deadline = performance.now() + 6_000
       while (performance.now() < deadline && !(await isTakenOver(house, held))) await pause(10)

@@ -25,6 +25,8 @@ export type Counts = {
   readonly untold: number
   /** Letters to an address that the mail host had long refused for good. */
   readonly toGone: number
+  /** Attempts held to be in doubt of which the mail host heard no beginning, where all workers share one journal. */
+  readonly unheard: number
   /** Attempts that the installation itself counted although the mail host could not be reached. */
   readonly burnt: number
   /** Releases of which a letter began before their hour, or none for too long after it. */
@@ -39,6 +41,8 @@ export type Evidence = {
   readonly tally: Tally
   readonly ledger: Ledger
   readonly outages: readonly Outage[]
+  /** Whether every worker can read what any of them had handed over. */
+  readonly hasOneJournal: boolean
 }
 
 /** Milliseconds after which what the mail host has said of an address must be known, and an hour have been heeded. */
@@ -48,7 +52,7 @@ export function countLetters(evidence: Evidence): Counts {
   const { told, readers, tally, ledger } = evidence
   const culprits: string[] = []
   const endedOtherwise: Record<string, number> = {}
-  const replaced = new Set(told.flatMap(({ replaces }) => replaces ?? []))
+  const replacedAt = new Map(told.flatMap(({ replaces, accepted }) => (replaces ? [[replaces, accepted.asked]] : [])))
   let [owed, accepted, lost, doubled, excess] = [0, 0, 0, 0, 0]
 
   for (const one of told) {
@@ -60,8 +64,9 @@ export function countLetters(evidence: Evidence): Counts {
         accepted += 1
         continue
       }
-      const state = ledger.stateOf(one.mailings[0]!, reader.address)
-      if (hasReason(state, reader, tally, replaced.has(one))) endedOtherwise[state] = (endedOtherwise[state] ?? 0) + 1
+      const { state, at } = ledger.endOf(one.mailings[0]!, reader.address)
+      if (hasReason(state, at, reader, tally, replacedAt.get(one)))
+        endedOtherwise[state] = (endedOtherwise[state] ?? 0) + 1
       else {
         lost += 1
         culprits.push(`lost: ${one.title} to ${reader.address}, which the ledger calls ${state}`)
@@ -81,6 +86,7 @@ export function countLetters(evidence: Evidence): Counts {
     phantom: [...listPhantoms(evidence), ...tally.misnamed],
     untold: listUntold(evidence),
     toGone: listToGone(evidence),
+    unheard: listUnheard(evidence),
     untimely: listUntimely(evidence),
   }
   for (const [counter, letters] of Object.entries(found))
@@ -91,29 +97,35 @@ export function countLetters(evidence: Evidence): Counts {
     phantom: found.phantom.length,
     untold: found.untold.length,
     toGone: found.toGone.length,
+    unheard: found.unheard.length,
     untimely: found.untimely.length,
     burnt: ledger.burnt,
     culprits,
   }
 }
 
-/** A named end is believed only where our own journals know the reason for it. */
-function hasReason(state: string, reader: Reader, tally: Tally, isReplaced: boolean): boolean {
-  const isGone = (tally.refusals.get(reader.address)?.code ?? 0) >= 500
+/** A named end is believed only where our own journals know the reason for it, and that it was one by then. */
+function hasReason(state: string, at: number, reader: Reader, tally: Tally, replacedAt: number | undefined): boolean {
+  const refusal = tally.refusals.get(reader.address)
+  const isBefore = (reason: number | undefined) => reason !== undefined && reason <= at + early
+  const isGone = refusal !== undefined && refusal.code >= 500 && isBefore(refusal.at)
   switch (state) {
     case 'opted_out':
-      return reader.left !== null || isGone
+      return isBefore(reader.left?.asked) || isGone
     case 'bounced':
     case 'suppressed':
       return isGone
     case 'withdrawn':
     case 'nothing at all':
-      return isReplaced
+      return isBefore(replacedAt)
     // `failed` has none: no mail host here refuses for as long as the retry window, and none that is away spends a try.
     default:
       return false
   }
 }
+
+/** Milliseconds. A letter is closed by what is committed as it is asked, at the hour its transaction began: a little earlier. */
+const early = 15_000
 
 /**
  * Copies that no doubt explains. An attempt in doubt explains one copy that had begun before the doubt was written
@@ -166,6 +178,14 @@ function listToGone({ told, tally, outages }: Evidence): string[] {
     const known = asked - refused - awayWithin(refused, asked, outages) > 2 * soon
     return known ? [`${one.title} to ${to}, refused for good ${Math.round((asked - refused) / 1000)} s before`] : []
   })
+}
+
+/** A journal tells of each letter whether its text may have left; before that nothing is in doubt. */
+function listUnheard({ tally, ledger, hasOneJournal }: Evidence): string[] {
+  if (!hasOneJournal) return []
+  return ledger.doubts
+    .filter(({ mailing, address }) => !tally.begun.has(`${mailing} ${address}`))
+    .map(({ mailing, address }) => `mailing ${mailing} to ${address}`)
 }
 
 function listUntimely({ told, tally, outages }: Evidence): string[] {

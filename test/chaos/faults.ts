@@ -45,8 +45,14 @@ export const faults = {
     act: acts.killWorker,
     times: (kills) => kills,
   },
+  'fan-out-kill': act(
+    'A workers process is killed while a release is being prepared and its audience cut.',
+    true,
+    10,
+    acts.killInFanOut,
+  ),
   'worker-hang': act(
-    'A workers process is stopped (SIGSTOP) until others have taken over its chunks, and goes on.',
+    'A workers process is stopped (SIGSTOP) for longer than its claims last, or until others have taken over its chunks.',
     true,
     20,
     acts.hangWorker,

@@ -15,6 +15,7 @@ import type { Outage } from './recovery.ts'
 import { openRedisMachine, type RedisMachine } from './redis-machine.ts'
 import { kindRules } from './sink-rules.ts'
 import { type SmallDisk, tryMountDisk } from './small-disk.ts'
+import { type TakeoverWatch, watchTakeovers } from './takeover.ts'
 
 export type House = {
   readonly folder: string
@@ -32,6 +33,7 @@ export type House = {
   readonly disk: SmallDisk | null
   /** When a part was away, in the order they came back. */
   readonly outages: Outage[]
+  readonly takeovers: TakeoverWatch
   /** Parts that ended by themselves, or did not when they were told to. */
   readonly fallen: string[]
   close(keep: boolean): Promise<void>
@@ -93,7 +95,9 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   const smtpUrl = `smtp://127.0.0.1:${proxy.ports['mail-host']}`
   const outages: Outage[] = []
   const fallen: string[] = []
+  const takeovers = watchTakeovers({ pool })
   const news = {
+    onLost: takeovers.noteLoss,
     onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
     onFell: (part: string, how: string) => fallen.push(`${part} ${how}`),
   }
@@ -127,8 +131,10 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     redis,
     disk,
     outages,
+    takeovers,
     fallen,
     close: async (keep) => {
+      await takeovers.close()
       await Promise.all([api, ...workers].map((part) => part.close()))
       await sink.close()
       await proxy.close()

@@ -2,9 +2,11 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 
 /** The little that is asked of the installation itself: why a letter was not sent, and what it holds to be in doubt. */
 export type Ledger = {
-  stateOf(mailing: string, address: string): string
+  /** What became of a letter, and when, in milliseconds of the wall clock; of what was never written down, for ever. */
+  endOf(mailing: string, address: string): { readonly state: string; readonly at: number }
   /** When attempts at this letter were written down as in doubt. */
   doubtsOf(mailing: string, address: string): readonly number[]
+  readonly doubts: readonly { readonly mailing: string; readonly address: string }[]
   /** Attempts counted although the mail host could not be reached or did not open its door: nobody's refusal. */
   readonly burnt: number
   /** Summed from the chunks. */
@@ -14,8 +16,8 @@ export type Ledger = {
 }
 
 export async function readLedger(pool: Pool): Promise<Ledger> {
-  const states = await pool.query<{ mailing_id: string; address: string; state: string }>(
-    `select d.mailing_id, b.address, d.state
+  const states = await pool.query<{ mailing_id: string; address: string; state: string; at: number }>(
+    `select d.mailing_id, b.address, d.state, extract(epoch from d.at)::float8 * 1000 as at
        from deliveries d
        join subscriptions s on s.id = d.subscription_id
        join subscribers b on b.id = s.subscriber_id
@@ -46,16 +48,21 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
 
   const key = (mailing: string, address: string) => `${mailing} ${address}`
   const replaced = new Set(superseded.rows.map(({ id }) => id))
-  const stateByLetter = new Map(states.rows.map((row) => [key(row.mailing_id, row.address), row.state]))
+  const ends = new Map(
+    states.rows.map(({ mailing_id, address, state, at }) => [key(mailing_id, address), { state, at }]),
+  )
   const doubtsByLetter = new Map<string, number[]>()
   for (const { mailing_id, address, at } of doubts.rows) {
     const letter = key(mailing_id, address)
     doubtsByLetter.set(letter, [...(doubtsByLetter.get(letter) ?? []), at])
   }
   return {
-    stateOf: (mailing, address) =>
-      stateByLetter.get(key(mailing, address)) ??
-      (replaced.has(mailing) ? 'nothing at all' : 'sent, or nothing at all'),
+    endOf: (mailing, address) =>
+      ends.get(key(mailing, address)) ?? {
+        state: replaced.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
+        at: Number.POSITIVE_INFINITY,
+      },
+    doubts: doubts.rows.map(({ mailing_id: mailing, address }) => ({ mailing, address })),
     doubtsOf: (mailing, address) => doubtsByLetter.get(key(mailing, address)) ?? [],
     burnt: burnt.rows[0]!.burnt,
     doubted: doubted.rows[0]!.doubted,

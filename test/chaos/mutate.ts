@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Mutation } from './mutation.ts'
 import { type MutationName, mutations } from './mutations.ts'
-import { type ChaosWishes, runChaos } from './run.ts'
-import { redCounters } from './verdict.ts'
+import { type ChaosResult, type ChaosWishes, runChaos } from './run.ts'
+import { isGreen, redCounters } from './verdict.ts'
 
 export type Caught = {
   readonly mutation: MutationName
@@ -12,28 +12,40 @@ export type Caught = {
   readonly detail: string
 }
 
-/** Runs a copy of the compiled programs with one thing in it broken, under the faults that should bring it to light. */
-export async function provoke(name: MutationName, wishes: ChaosWishes): Promise<Caught> {
+/**
+ * Runs a copy of the compiled programs with one thing in it broken, under the faults that should bring it to light.
+ * `isControlled`: and one with nothing broken, which must stay green under the same faults, or the red was theirs.
+ */
+export async function provoke(name: MutationName, wishes: ChaosWishes, isControlled: boolean): Promise<Caught> {
   const mutation: Mutation = mutations[name]
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-mutant-'))
-  try {
-    const result = await runChaos({
+  const run = (entries: string) =>
+    runChaos({
       ...wishes,
-      entries: breakCopy(wishes.entries, folder, mutation),
+      entries,
       faults: mutation.faults,
       recipients: mutation.recipients ?? 2_000,
       queues: mutation.queues ?? wishes.queues,
       kills: mutation.kills,
-      patience: 20_000,
     })
-    rmSync(result.folder, { recursive: true, force: true })
-    const red = redCounters(result)
-    const figures = red.map((counter) => `${counter} ${result[counter]}`).join(', ')
-    const isCaught = mutation.red.some((counter) => red.includes(counter))
-    return { mutation: name, isCaught, detail: `${figures || 'everything green'} (${result.seconds} s)` }
+  try {
+    const broken = await run(breakCopy(wishes.entries, folder, mutation))
+    rmSync(broken.folder, { recursive: true, force: true })
+    const control = isControlled ? await run(wishes.entries) : null
+    const isCaught = mutation.red.some((counter) => redCounters(broken).includes(counter))
+    return {
+      mutation: name,
+      isCaught: isCaught && (control === null || isGreen(control)),
+      detail: `${figuresOf(broken)}${control ? `; with nothing broken ${figuresOf(control)}` : ''}`,
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function figuresOf(result: ChaosResult): string {
+  const figures = redCounters(result).map((counter) => `${counter} ${result[counter]}`)
+  return `${figures.join(', ') || 'everything green'} (${result.seconds} s)`
 }
 
 function breakCopy(entries: string, folder: string, mutation: Mutation): string {

@@ -17,6 +17,8 @@ export type Part = {
 export type PartNews = {
   /** `from`: since when it was away, in milliseconds of the wall clock. */
   onBack(part: string, from: number): void
+  /** What it had in hand is somebody else's from now on: it was killed, or stands still. */
+  onLost(part: string): void
   /** It ended by itself, which no fault should make it do, or did not when it was told to. */
   onFell(part: string, how: string): void
 }
@@ -66,6 +68,7 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     end: async (signal) => {
       if (child === null) return ready
       isEnding = true
+      if (signal === 'SIGKILL') news.onLost(name)
       await stop(child, signal)
       await ready
     },
@@ -73,6 +76,7 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
       isFrozen = true
       const since = wallClock()
       child?.kill('SIGSTOP')
+      news.onLost(name)
       return () => {
         child?.kill('SIGCONT')
         isFrozen = false

@@ -23,6 +23,9 @@ export type ProxyNews = { readonly ports: Readonly<Record<WayName, number>> }
 
 type Way = { readonly near: Socket; readonly far: Socket; isDoomed: boolean; isSilent: boolean }
 
+/** Milliseconds. */
+const probedInVain = 60_000
+
 const names = ['mail-host', 'database', 'redis'] as const
 const leadTo = process.argv.slice(2).map(Number)
 let cutWhere: string | null = null
@@ -38,16 +41,18 @@ const open = (name: WayName, port: number) =>
         socket.on('error', () => {})
         socket.once('close', () => {
           ways[name].delete(way)
-          way.near.destroy()
-          way.far.destroy()
+          // Of one that fell silent the other end hears nothing of that either, until its own system has probed in vain.
+          const other = socket === way.near ? way.far : way.near
+          if (way.isSilent) setTimeout(() => other.destroy(), probedInVain).unref()
+          else other.destroy()
         })
       }
-      carry(way.near, way.far, (chunk) => {
+      carry(way, way.near, way.far, (chunk) => {
         if (name === 'database' && cutWhere !== null && chunk.includes(cutWhere)) way.isDoomed = true
         return !way.isSilent
       })
       // The answer of a way that is to be cut never arrives.
-      carry(way.far, way.near, () => {
+      carry(way, way.far, way.near, () => {
         if (way.isDoomed && !way.isSilent) way.near.resetAndDestroy()
         return !way.isDoomed && !way.isSilent
       })
@@ -55,14 +60,16 @@ const open = (name: WayName, port: number) =>
     server.listen(0, '127.0.0.1', 1024, () => resolve(server))
   })
 
-function carry(from: Socket, to: Socket, mayPass: (chunk: Buffer) => boolean): void {
+function carry(way: Way, from: Socket, to: Socket, mayPass: (chunk: Buffer) => boolean): void {
   from.on('data', (chunk: Buffer) => {
     if (!mayPass(chunk) || to.destroyed) return
     if (to.write(chunk)) return
     from.pause()
     to.once('drain', () => from.resume())
   })
-  from.once('end', () => to.end())
+  from.once('end', () => {
+    if (!way.isSilent) to.end()
+  })
 }
 
 const servers = await Promise.all(names.map((name, n) => open(name, leadTo[n]!)))

@@ -5,8 +5,10 @@ import type { Tally } from './tally.ts'
 export type Outage = { readonly part: string; readonly from: number; readonly to: number }
 export type Recovery = { readonly seconds: number; readonly part: string }
 
+/** What all workers processes together are called where none of them is up. */
+export const nobodyThere = 'nobody'
 /** Without these no letter can be claimed. A process that is away has others beside it. */
-const needed = new Set(['postgres', 'redis', 'disk', 'mail-host'])
+const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', nobodyThere])
 
 /**
  * So few letters still to come for a release that they are those a mail host has put off: they go by the retry's clock,

@@ -12,6 +12,7 @@ import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
 import { worstRecovery } from './recovery.ts'
 import type { SinkRules } from './sink-rules.ts'
+import { longestTakeover } from './takeover.ts'
 import { openTally } from './tally.ts'
 import { isGreen } from './verdict.ts'
 import { sendVisitors } from './visitors.ts'
@@ -24,8 +25,6 @@ export type ChaosWishes = {
   readonly faults: readonly FaultName[]
   readonly workers: number
   readonly queues: 'redis' | 'postgres'
-  /** Milliseconds without an acceptance or an end after which what is left is not coming. */
-  readonly patience?: number
   /** Told now and then where the run stands. */
   say(progress: Progress): void
 }
@@ -40,6 +39,8 @@ export type Progress = {
 export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly recoverySeconds: number
   readonly slowestPart: string
+  readonly takeoverSeconds: number
+  readonly slowestTakeover: string
   readonly kills: number
   readonly mailings: number
   /** Of the mailings. */
@@ -64,8 +65,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
 
 /** Milliseconds the mail host takes over a letter: a mailing must last long enough for things to happen to it. */
 const pace = 25
-/** Longer than everything that is meant to be waited for: a job in the queue under a dead worker's name waits 40 s. */
-const usualPatience = 60_000
+/** Milliseconds without an acceptance or an end after which what is left is not coming; nothing is meant to take so long. */
+const patience = 60_000
 
 /** Every third seed. */
 const hasOwnJournals = (seed: number) => seed % 3 === 0
@@ -120,8 +121,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await press.publishNext()
   // The same letters over and over are no way to an end.
   const most = () => 3 * wishes.recipients * mailings()
-  const letEnd = () =>
-    untilEnded(house, () => Math.min(most(), tally.acceptances.length), wishes.patience ?? usualPatience)
+  const letEnd = () => untilEnded(house, () => Math.min(most(), tally.acceptances.length))
   await letEnd()
   look()
 
@@ -162,6 +162,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await publishing
   await press.close()
   await letEnd()
+  const taken = await house.takeovers.close()
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
   await visitors.close()
@@ -171,8 +172,13 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const ledger = await readLedger(house.pool)
   const { told } = press
   const { outages } = house
+  const takeover = longestTakeover(
+    taken,
+    outages,
+    house.workers.map(({ name }) => name),
+  )
   const recovery = worstRecovery(outages, told, tally)
-  const counts = countLetters({ told, readers, tally, ledger, outages })
+  const counts = countLetters({ told, readers, tally, ledger, outages, hasOneJournal: !hasOwnJournals(seed) })
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,
@@ -183,6 +189,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     ],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
+    takeoverSeconds: Number(takeover.seconds.toFixed(1)),
+    slowestTakeover: takeover.what,
     kills: played['worker-kill'] ?? 0,
     mailings: told.length,
     corrections: toldOf('correction'),
@@ -232,7 +240,7 @@ function rulesOf(names: readonly FaultName[], seed: number): SinkRules {
 }
 
 /** Waits until every mailing has ended, or nothing has happened for too long. Tells whether they have. */
-async function untilEnded(house: House, letters: () => number, patience: number): Promise<boolean> {
+async function untilEnded(house: House, letters: () => number): Promise<boolean> {
   let [before, since] = ['', performance.now()]
   while (performance.now() - since < patience) {
     const { rows } = await house.pool

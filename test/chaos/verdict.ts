@@ -16,17 +16,19 @@ const mustBeNone = [
   'phantom',
   'untold',
   'toGone',
+  'unheard',
   'untimely',
   'burnt',
   'notEnded',
   'fallen',
   'idle',
 ] as const
-export type RedCounter = (typeof mustBeNone)[number] | 'inDoubt' | 'recoverySeconds'
+export type RedCounter = (typeof mustBeNone)[number] | 'inDoubt' | 'recoverySeconds' | 'takeoverSeconds'
 
 export function redCounters(result: ChaosResult): RedCounter[] {
   const red: RedCounter[] = mustBeNone.filter((counter) => result[counter] > 0)
   if (!result.mayDoubt && result.inDoubt > 0) red.push('inDoubt')
   if (result.recoverySeconds > longestRecovery) red.push('recoverySeconds')
+  if (result.takeoverSeconds > longestRecovery) red.push('takeoverSeconds')
   return red
 }

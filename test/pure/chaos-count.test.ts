@@ -53,22 +53,35 @@ const replaced = (mailing: string, title: string): Entry => ({
   ...{ seq: ++seq, at: 101, is: 'replaced', to: '', mailing, title },
 })
 
+type Circumstances = {
+  readonly doubts?: Ledger['doubts']
+  /** When the letters of `states` ended. */
+  readonly endedAt?: number
+  /** When both readers left. */
+  readonly left?: Reader['left']
+  readonly hasOneJournal?: boolean
+}
+
 function count(
   publications: readonly Published[],
   entries: readonly Entry[],
   states: Readonly<Record<string, string>> = {},
+  { doubts = [], endedAt = 200, left = null, hasOneJournal = true }: Circumstances = {},
 ): Counts {
   const tally = openTally(() => {})
   tally.take(entries)
   const reader = (address: string): Reader => ({
-    ...{ address, follows: 'from-the-start', left: null, leaveUrl: null, confirmPath: null },
+    ...{ address, follows: 'from-the-start', left, leaveUrl: null, confirmPath: null },
   })
   const ledger = {
-    ...{ doubted: 0, burnt: 0, notEnded: [], doubtsOf: () => [] },
-    stateOf: (mailing: string, address: string) => states[`${mailing} ${address}`] ?? 'sent, or nothing at all',
+    ...{ doubted: doubts.length, burnt: 0, notEnded: [], doubts, doubtsOf: () => [] },
+    endOf: (mailing: string, address: string) => ({
+      state: states[`${mailing} ${address}`] ?? 'sent, or nothing at all',
+      at: endedAt,
+    }),
   } satisfies Ledger
   const evidence: Evidence = {
-    ...{ told: publications, tally, ledger, outages: [] },
+    ...{ told: publications, tally, ledger, outages: [], hasOneJournal },
     readers: new Map([ada, ole].map((address) => [address, reader(address)])),
   }
   return countLetters(evidence)
@@ -151,4 +164,32 @@ test('a letter before its release’s hour is untimely, and so is a first one lo
 test('nobody has failed: no mail host of a run refuses for so long', () => {
   const busy: Entry = { seq: ++seq, at: 5, is: 'refused', to: ada, code: 450 }
   expect(count([first], [busy, ...letter(ole, '1', 'Quay')], { [`1 ${ada}`]: 'failed' }).lost).toBe(1)
+})
+
+test('a reason that came long after a letter had ended was not the reason', () => {
+  const first = told('Quay', '1')
+  const ended = { [`1 ${ada}`]: 'opted_out', [`1 ${ole}`]: 'opted_out' }
+  const leaving = (asked: number) =>
+    count([first], [], ended, { endedAt: 100_000, left: { asked, answered: asked + 1 } })
+  expect(leaving(90_000)).toMatchObject({ owed: 2, lost: 0, endedOtherwise: { opted_out: 2 } })
+  expect(leaving(200_000).lost).toBe(2)
+  const late = told('Quay revision 2', '2', {
+    kind: 'correction',
+    replaces: first,
+    accepted: { asked: 200_000, answered: 200_001 },
+  })
+  const both = [...letter(ada, '2', late.title), ...letter(ole, '2', late.title)]
+  const withdrawn = { [`1 ${ada}`]: 'withdrawn', [`1 ${ole}`]: 'withdrawn' }
+  expect(count([first, late], both, withdrawn, { endedAt: 200_010 }).lost).toBe(0)
+  expect(count([first, late], both, withdrawn, { endedAt: 100_000 }).lost).toBe(2)
+})
+
+test('a letter of which the mail host never heard cannot be in doubt, where its journal can be read', () => {
+  const doubts = [{ mailing: '1', address: ada }]
+  const of = (entries: readonly Entry[], more: Circumstances = {}) =>
+    count([first], entries, {}, { doubts, ...more }).unheard
+  expect(of(letter(ole, '1', 'Quay'))).toBe(1)
+  expect(of([begun(ada, '1')])).toBe(0)
+  expect(of([begun(ada, '2')])).toBe(1)
+  expect(of(letter(ole, '1', 'Quay'), { hasOneJournal: false })).toBe(0)
 })
