@@ -10,7 +10,8 @@ export type HealthDeps = { readonly pool: Pool; readonly queueAnswers: () => Pro
 
 /**
  * `/livez` needs nothing. `/readyz` needs the database, because every promise this process makes is a row. Without the queue
- * it can do all its work and says so: letters wait, and nobody at a door is turned away for it.
+ * it can do all its work and says so: letters wait, and nobody at a door is turned away for it. Queues on PostgreSQL are
+ * never away by themselves, so with them it is either whole or 503.
  */
 export function healthDoors(app: FastifyInstance, deps: HealthDeps): void {
   const ok = Type.Object({ status: Type.Literal('ok') })

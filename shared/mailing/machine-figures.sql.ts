@@ -13,7 +13,7 @@ export type MachineFigures = {
   readonly oldestDueChunk: WaitingChunk | null
   /** Since when due chunks wait and no worker is at any chunk at all; `null`: none waits, or somebody is at work. */
   readonly stalledSince: Date | null
-  /** Mailings whose hour has come and whose audience is not yet cut; those in trouble are told of elsewhere. */
+  /** Mailings whose hour has come and whose audience is not cut whole, paused ones aside; those in trouble are told of elsewhere. */
   readonly uncutMailings: number
   readonly oldestUncutSince: Date | null
   /** Confirmation letters and the like that should have left by now. */
@@ -25,7 +25,7 @@ export type MachineFigures = {
  * What is waiting in the whole house, and since when. A paused mailing waits because somebody asked it to.
  *
  * Whether anybody works is read from the chunks alone: a lease runs as long as a worker lives, and letting a chunk go
- * leaves the moment in \`next_at\`, except where a letter in it is deferred, whose hour stands there instead.
+ * leaves the moment in `next_at`, except where a letter in it is deferred, whose hour stands there instead.
  */
 export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigures> {
   const { rows } = await db.query<FiguresRow>(

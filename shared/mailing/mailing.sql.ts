@@ -67,8 +67,9 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
 }
 
 /**
- * Mailings whose audience is not cut whole, or whose letters are not prepared; a digest's readers are dealt elsewhere. One
- * that is being prepared, or rests after a try in vain, is not among them; those in trouble come last.
+ * Mailings whose letters are not prepared or whose audience is not cut whole, a hundred at the most; a digest's readers are
+ * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Those that have
+ * been tried come last.
  */
 export async function uncutMailings(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(

@@ -10,9 +10,12 @@ export type Payloads = {
 export type QueueName = keyof Payloads
 
 export const queueTable: Record<QueueName, { readonly addedBy: string; readonly workedBy: string }> = {
-  'fan-out': { addedBy: 'publish-release, reconcile', workedBy: 'workers/fan-out' },
-  'mail-bulk': { addedBy: 'cut-audience, reconcile', workedBy: 'workers/mailer/send-chunk' },
-  notices: { addedBy: 'sign-up, reconcile', workedBy: 'workers/mailer/send-notice' },
+  'fan-out': { addedBy: 'accept-webhook, cut-digests, try-once, reconcile', workedBy: 'workers/fan-out' },
+  'mail-bulk': { addedBy: 'cut-audience, send-chunk, reconcile', workedBy: 'workers/mailer/send-chunk' },
+  notices: {
+    addedBy: 'sign-up, reader doors that owe a letter, answer-link-requests, reconcile',
+    workedBy: 'workers/mailer/send-notice',
+  },
 }
 
 export const queueNames = Object.keys(queueTable) as QueueName[]
@@ -21,8 +24,9 @@ export const queueNames = Object.keys(queueTable) as QueueName[]
 export type WakeUp<Name extends QueueName = QueueName> = {
   readonly payload: Payloads[Name]
   /**
-   * Two wake-ups of one id are one job, as long as the first waits. It carries the attempt, because a finished namesake
-   * still kept would swallow a new one; it holds neither a colon nor digits alone, which BullMQ refuses.
+   * Two wake-ups of one id are one job, as long as the first waits or is worked; one that has ended is not kept. It carries
+   * the turn or attempt, because a namesake still being worked would swallow the next one; it holds neither a colon nor
+   * digits alone, which BullMQ refuses.
    */
   readonly id: string
   /** Lower goes first; 0 to 2,097,151. */

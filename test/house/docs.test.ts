@@ -75,14 +75,32 @@ describe('the docs agree with the code on', () => {
     )
   })
 
+  test('warnings: each that is logged has a row that says what it means', () => {
+    const told = rowsUnder(read('docs/operating.md'), 'What each warning means').map(([line]) => line)
+    const rooms = ['services/api', 'services/ops', 'services/standalone/inbox', 'workers', 'shared']
+    const logged = readSources(...rooms).flatMap(({ text }) =>
+      [...text.matchAll(/log\.(?:warn|error)\((.*?)\)[\n;,]/gs)].flatMap(([, given]) =>
+        // Words with blanks between them: the sentence, and nothing of what is told beside it.
+        [...given!.matchAll(/'(\w[^'\n]* [^'\n]*\w)'/g)].map(([, sentence]) => sentence!),
+      ),
+    )
+    expect(logged.length).toBeGreaterThan(30)
+    expect(logged.filter((sentence) => !told.some((line) => line!.includes(sentence)))).toEqual([])
+  })
+
   test('the flags that workers are started with', () => {
     const flagsIn = (path: string) =>
       [...read(path).matchAll(/--max-semi-space-size=4[^\]]*?(?=,?\s*'?\]|,?\s*dist\/workers)/g)].map(([flags]) =>
         flags.replace(/[',\s]+/g, ' ').trim(),
       )
-    const [told, ...others] = ['docs/operating.md', 'docker-compose.yml', 'test/rig/installation.ts'].flatMap(flagsIn)
+    const [told, ...others] = [
+      'docs/operating.md',
+      'README.md',
+      'docker-compose.yml',
+      'test/rig/installation.ts',
+    ].flatMap(flagsIn)
     expect(told).toMatch(/^--max-semi-space-size=4 .*--single-threaded-gc$/)
-    expect(others).toEqual([told, told, told])
+    expect(others).toEqual([told, told, told, told])
   })
 
   test('the settings of an example environment', () => {

@@ -23,7 +23,7 @@ import { until } from '../rig/until.ts'
 const hasRedis = findProgram('redis-server') !== null || findProgram('valkey-server') !== null
 const silent = pino({ level: 'silent' })
 
-// BullMQ gives a job up by itself: after its five tries while the database was away, or when workers were killed over it
+// BullMQ gives a job up by itself: after its two tries while the database was away, or when workers were killed over it
 // again and again. The row is then as due as before, its fence has not moved, and the next wake-up has the same name.
 describe.each(['postgres', 'redis'] as const)('a job that BullMQ has given up, on %s', (kind) => {
   describe.skipIf(kind === 'redis' && !hasRedis)('with a server that is there', () => {

@@ -187,6 +187,18 @@ describe('a proof of work', () => {
     await house.app.close()
   })
 
+  test('is told of once for the whole installation where all newsrooms together are unusual', async () => {
+    const house = await readerHouse(pool, { log, signUpCeilings: { newsroom: 1_000_000, installation: 100 } })
+    await crowd(house)
+    const second = await givenNewsroom(pool)
+    for (const asked of [newsroom, second])
+      expect((await follow(house, asked, 'late@example.org')).statusCode).toBe(428)
+    expect(lines.map(({ alarm, msg }) => ({ alarm, msg }))).toEqual([
+      { alarm: 'installation-usual', msg: 'sign-ups are unusually many: a proof of work is asked for' },
+    ])
+    await house.app.close()
+  })
+
   test('does not count when forged, made easier, too old or meant for another newsroom', async () => {
     const house = await readerHouse(pool, pressed)
     const elsewhere = await givenNewsroom(pool)

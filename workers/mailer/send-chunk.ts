@@ -84,7 +84,7 @@ async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promis
 
 /**
  * How long one turn may last, in milliseconds. A chunk that is slow goes back to the queue at its rank, so that a small
- * mailing accepted meanwhile waits a second and not for the end of somebody else's five hundred letters.
+ * mailing accepted meanwhile waits a second and not for the end of somebody else's thousand letters.
  */
 const longestTurn = 1_000
 /** Milliseconds. */

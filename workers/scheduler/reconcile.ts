@@ -11,7 +11,7 @@ export type ReconcileDeps = { readonly pool: Pool; readonly wake: Wake; readonly
 
 /**
  * Chunks woken in one round. Those already queued are no-ops, so this bounds what a round costs; after a queue has been
- * lost, 400 chunks of 500 letters in five seconds are still more than the mailer can send.
+ * lost, 400 chunks of 1,000 letters in five seconds are still more than the mailer can send.
  */
 const chunksAtOnce = 400
 const noticesAtOnce = 500
@@ -29,7 +29,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<void> {
     finishMailings(deps.pool, null),
     removeVanishedWorkers(deps.pool, vanishedAfter),
   ])
-  // A fan-out job that failed stays in the queue under its name for a while; each round's is another.
+  // Each round's has a name of its own: one whose worker was killed seems to be worked for seconds, and would swallow it.
   const turn = deps.now().getTime()
   deps.wake(
     'fan-out',

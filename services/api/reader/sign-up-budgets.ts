@@ -73,7 +73,8 @@ export async function admit(
   const hard = spent.short.filter(({ charge }) => !extra.includes(charge) || pass === 'slow-lane')
   if (hard.length === 0) {
     if (pass === 'plain')
-      await alarm(deps, 'sign-ups are unusually many: a proof of work is asked for', newsroom, budgets.usual.name)
+      for (const { charge } of spent.short)
+        await alarm(deps, 'sign-ups are unusually many: a proof of work is asked for', newsroom, charge.budget.name)
     return { admitted: false, needs: 'proof' }
   }
   rememberRefusal(
@@ -121,7 +122,8 @@ export function refuseForNow(
   return new Refusal(ceiling ? 'TOO_MANY_SIGN_UPS' : 'TOO_MANY_REQUESTS')
 }
 
-// Once in ten minutes over all processes: an alarm that comes with every request is one nobody reads.
+// Once in ten minutes over all processes, a newsroom's own for each newsroom: an alarm that comes with every request is one
+// nobody reads.
 const alarmOnce = (name: string): Budget => ({ name: `alarm-${name}`, quota: 1, span: 600 })
 
 async function alarm(deps: ReaderDeps, told: string, newsroom: Pick<Newsroom, 'id' | 'slug'>, budget: string) {
