@@ -133,7 +133,7 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
 }
 
 /**
- * Chunks that are due and in nobody's hands, the lowest ranks first.
+ * Chunks that are due and in nobody's hands, the abandoned before all others, the lowest ranks first.
  *
  * @param untilRenewed seconds from the server's start in which a lease that ran out is not held against anybody: it may
  * have been away, and nobody could renew
@@ -148,7 +148,7 @@ export async function dueChunks(db: Db, most: number, untilRenewed = chunkLease)
         and c.state <> 'done' and c.next_at <= now()
         and (c.lease_until is null
              or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))
-      order by c.rank, c.mailing_id
+      order by c.lease_until is null, c.rank, c.mailing_id
       limit $1`,
     [most, untilRenewed],
   )

@@ -4,14 +4,16 @@ import type { NoticeId } from '../notice/notice.ts'
 import type { WakeUp } from './queues.ts'
 
 /**
- * The wake-up for a chunk; its fence counts the leases it has had, so each turn is a job of its own. Whoever takes up an
- * abandoned one may be killed before the turn is begun, and its job then seems to be worked for seconds: the chunk is woken
+ * The wake-up for a chunk; its fence counts the leases it has had, so each turn is a job of its own.
+ *
+ * An abandoned one had its turn already, and letters of it may be in doubt: it goes before all that wait for theirs. Whoever
+ * takes it up may be killed before that turn is begun, and its job then seems to be worked for seconds: the chunk is woken
  * under other names meanwhile, after one, two, four seconds and so on, so that there are never many.
  */
 export const chunkJob = ({ mailingId, n, rank, fence, abandoned }: WakeableChunk): WakeUp<'mail-bulk'> => ({
   payload: { mailingId, chunk: n },
   id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned == null ? '' : `-abandoned-${abandoned}`}`,
-  rank,
+  rank: abandoned == null ? rank : 0,
 })
 
 export const fanOutJob = (mailingId: MailingId, turn: number): WakeUp<'fan-out'> => ({

@@ -404,17 +404,22 @@ describe('a worker', () => {
     expect(await totalsOf(mailingId)).toMatchObject({ sent: 30, doubted: claimed })
   })
 
-  test('that vanishes leaves a chunk that is woken under a new name now and then, should who takes it up vanish too', async () => {
-    await givenReaders(database.pool, newsroom, 30)
+  test('that vanishes leaves a chunk that goes before those waiting, under a new name should who takes it up vanish too', async () => {
+    await givenReaders(database.pool, newsroom, 120)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await cutAudience(engine.fanOut, mailingId)
     const fresh = await namesAfter(null)
     expect(fresh).toEqual(await namesAfter(null))
     await leaseChunk(database.pool, { mailingId, n: 0 })
+    await database.pool.query('update chunks set rank = 9 where mailing_id = $1 and n = 0', [mailingId])
     const names: (string | undefined)[] = []
     for (const seconds of [0, 0.5, 1.5, 3, 5, 7, 300]) names.push(await namesAfter(seconds))
     expect(names.map((name) => names.indexOf(name))).toEqual([0, 0, 0, 3, 4, 4, 6])
     expect(names).not.toContain(fresh)
+    const [first, ...others] = (await dueChunks(database.pool, 10, 0)).map(chunkJob)
+    expect(first).toMatchObject({ payload: { chunk: 0 }, rank: 0 })
+    expect(others.map(({ rank }) => rank)).toEqual(others.map(({ rank }) => rank).toSorted((a, b) => a! - b!))
+    expect(others.length).toBeGreaterThan(0)
 
     /** By which the first chunk is woken so long after its lease ran out. */
     async function namesAfter(seconds: number | null): Promise<string | undefined> {
