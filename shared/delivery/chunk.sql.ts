@@ -6,7 +6,7 @@ export type ChunkName = { readonly mailingId: MailingId; readonly n: number }
 export type WakeableChunk = ChunkName & {
   readonly rank: number
   readonly fence: string
-  /** For how long its holder has been gone, doubled with each number; not given, or null: it has none. */
+  /** Grows with the root of the time since its lease ran out; not given, or null: it has none. */
   readonly abandoned?: number | null
 }
 
@@ -141,7 +141,7 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
 export async function dueChunks(db: Db, most: number, untilRenewed = chunkLease): Promise<WakeableChunk[]> {
   const { rows } = await db.query<WakeableChunk>(
     `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
-            floor(log(2, greatest(1, extract(epoch from now() - c.lease_until))))::int as abandoned
+            floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int as abandoned
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused

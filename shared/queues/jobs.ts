@@ -8,7 +8,7 @@ import type { WakeUp } from './queues.ts'
  *
  * An abandoned one had its turn already, and letters of it may be in doubt: it goes before all that wait for theirs. Whoever
  * takes it up may be killed before that turn is begun, and its job then seems to be worked for seconds: the chunk is woken
- * under other names meanwhile, after one, two, four seconds and so on, so that there are never many.
+ * under other names meanwhile, after 1, 2, 4, 6, 9 seconds and so on, which in an hour are 120.
  */
 export const chunkJob = ({ mailingId, n, rank, fence, abandoned }: WakeableChunk): WakeUp<'mail-bulk'> => ({
   payload: { mailingId, chunk: n },

@@ -48,8 +48,9 @@ export function watchTakeovers({ pool }: Pick<House, 'pool'>): TakeoverWatch {
     losses = losses.filter((loss) => !due.includes(loss))
     for (const { part, at: from } of due)
       for (const work of rows) {
-        // Whoever is killed in the middle of preparing or cutting leaves it anew; a lease has its one holder.
-        if (work.until === null || !orphans.has(keyOf(work))) orphans.set(keyOf(work), { ...work, from, part })
+        // Whoever is lost may have just been taking it up, unless a lease was keeping them from it: then it is left anew.
+        if (work.until === null || work.until < from || !orphans.has(keyOf(work)))
+          orphans.set(keyOf(work), { ...work, from, part })
       }
   }
 
