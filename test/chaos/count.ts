@@ -184,7 +184,7 @@ function listToGone({ told, tally, outages }: Evidence): string[] {
 function listUnheard({ tally, ledger, hasOneJournal }: Evidence): string[] {
   if (!hasOneJournal) return []
   return ledger.doubts
-    .filter(({ mailing, address }) => !tally.begun.has(`${mailing} ${address}`))
+    .filter(({ mailing, address, at }) => (tally.begun.get(`${mailing} ${address}`) ?? Infinity) > at)
     .map(({ mailing, address }) => `mailing ${mailing} to ${address}`)
 }
 

@@ -6,7 +6,7 @@ export type Ledger = {
   endOf(mailing: string, address: string): { readonly state: string; readonly at: number }
   /** When attempts at this letter were written down as in doubt. */
   doubtsOf(mailing: string, address: string): readonly number[]
-  readonly doubts: readonly { readonly mailing: string; readonly address: string }[]
+  readonly doubts: readonly { readonly mailing: string; readonly address: string; readonly at: number }[]
   /** Attempts counted although the mail host could not be reached or did not open its door: nobody's refusal. */
   readonly burnt: number
   /** Summed from the chunks. */
@@ -62,7 +62,7 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
         state: replaced.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
         at: Number.POSITIVE_INFINITY,
       },
-    doubts: doubts.rows.map(({ mailing_id: mailing, address }) => ({ mailing, address })),
+    doubts: doubts.rows.map(({ mailing_id: mailing, address, at }) => ({ mailing, address, at })),
     doubtsOf: (mailing, address) => doubtsByLetter.get(key(mailing, address)) ?? [],
     burnt: burnt.rows[0]!.burnt,
     doubted: doubted.rows[0]!.doubted,

@@ -18,8 +18,8 @@ export type Tally = {
   readonly misnamed: readonly string[]
   /** Mailing → when the first of its letters began. */
   readonly firstBegun: ReadonlyMap<string, number>
-  /** Every letter that ever began: “<mailing> <address>”. */
-  readonly begun: ReadonlySet<string>
+  /** Every letter that ever began, “<mailing> <address>” → when it first did. */
+  readonly begun: ReadonlyMap<string, number>
   /** Letters begun to addresses that had been refused for good before. */
   readonly begunToGone: readonly { readonly to: string; readonly mailing: string | null }[]
   acceptedOf(title: string): number
@@ -38,12 +38,13 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
   const naming = openNaming()
   const firstBegun = new Map<string, number>()
   const begunToGone: { to: string; mailing: string | null }[] = []
-  const everBegun = new Set<string>()
+  const everBegun = new Map<string, number>()
 
   const takers: { [Kind in Entry['is']]: (entry: Extract<Entry, { is: Kind }>) => void } = {
     begun: ({ to, seq, at, envelope }) => {
       const mailing = mailingIn(envelope)
-      everBegun.add(`${mailing} ${to}`)
+      const letter = `${mailing} ${to}`
+      if (!everBegun.has(letter)) everBegun.set(letter, at)
       if (seq > (leftAt.get(to) ?? Infinity)) late.set(seq, `to ${to}, who had left`)
       const replaced = mailing === null ? undefined : replacedMailings.get(mailing)
       if (replaced && seq > replaced.seq) late.set(seq, `${replaced.title} to ${to}, replaced by then`)

@@ -185,11 +185,13 @@ test('a reason that came long after a letter had ended was not the reason', () =
 })
 
 test('a letter of which the mail host never heard cannot be in doubt, where its journal can be read', () => {
-  const doubts = [{ mailing: '1', address: ada }]
+  const doubts = [{ mailing: '1', address: ada, at: 100 }]
   const of = (entries: readonly Entry[], more: Circumstances = {}) =>
     count([first], entries, {}, { doubts, ...more }).unheard
   expect(of(letter(ole, '1', 'Quay'))).toBe(1)
   expect(of([begun(ada, '1')])).toBe(0)
   expect(of([begun(ada, '2')])).toBe(1)
+  // Sent again for the doubt's sake, it has begun all the same, and proves nothing.
+  expect(of([begun(ada, '1', 101)])).toBe(1)
   expect(of(letter(ole, '1', 'Quay'), { hasOneJournal: false })).toBe(0)
 })
