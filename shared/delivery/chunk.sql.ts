@@ -133,7 +133,7 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
 }
 
 /**
- * Chunks that are due and in nobody's hands, the abandoned before all others, the lowest ranks first.
+ * Chunks that are due and in nobody's hands: the abandoned, of which there are never many, and then the lowest ranks.
  *
  * @param untilRenewed seconds from the server's start in which a lease that ran out is not held against anybody: it may
  * have been away, and nobody could renew

@@ -31,7 +31,7 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
 given. recoverySeconds is the worst time from a part being back to the next acceptance; takeoverSeconds the longest that a chunk, or
 a mailing being cut, of a process killed or frozen stayed in nobody's hands. Both are less what PostgreSQL, Redis, the
-disk or the mail host was away in between, and must not be over 15.`,
+disk or the mail host was away in between; they must not be over 15 and 60.`,
   )
   .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
   .option('--recipients <n>', 'readers', whole, 3_000)
