@@ -19,8 +19,8 @@ export const mutations = {
       {
         file: chunks,
         within: 'dueChunks',
-        find: 'c.lease_until is null',
-        put: 'true',
+        find: '(c.lease_until is null',
+        put: '(true',
       },
     ],
     // Nothing here can leave a letter in doubt; only two holders of one chunk can.
