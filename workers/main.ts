@@ -157,16 +157,7 @@ async function start(): Promise<() => Promise<void>> {
   }
 
   const workers = [
-    // A worker that is closing may still take a job that comes while it waits for one: its rows are found by another.
-    openWorker(
-      store,
-      'fan-out',
-      async ({ mailingId }) => {
-        if (!isStopping) await cutAudience(fanOut, mailingId)
-      },
-      2,
-      log,
-    ),
+    openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),
     openWorker(
       store,
       'mail-bulk',

@@ -141,9 +141,14 @@ async function measure() {
   // What PostgreSQL and Redis still do for our mailing is not to be the others' burden.
   const ours = [postmaster, ...descendantsOf(postmaster), installation.redis!.child.pid!]
   for (const pid of ours) process.kill(pid, 'SIGSTOP')
-  const source = await rateOfSource(ports, peerLetters, span.bytes)
-  const nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), letter)
-  for (const pid of ours) process.kill(pid, 'SIGCONT')
+  let source: number
+  let nodemailer: number
+  try {
+    source = await rateOfSource(ports, peerLetters, span.bytes)
+    nodemailer = await rateOfNodemailer(ports[0]!, Math.min(options.recipients, 3_000), letter)
+  } finally {
+    for (const pid of ours) process.kill(pid, 'SIGCONT')
+  }
   // Neighbours can halve a look of three seconds, and ours must not gain by that: the better of one before and one after.
   const signing = signer ? { possible: Math.max(signsBefore, rateOfSigning()), ...signer.loopDelays() } : null
   const rate = options.recipients / seconds

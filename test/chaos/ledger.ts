@@ -2,7 +2,7 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 
 /** The little that is asked of the installation itself: why a letter was not sent, and what it holds to be in doubt. */
 export type Ledger = {
-  /** What became of a letter, and when, in milliseconds of the wall clock; of what was never written down, for ever. */
+  /** What became of a letter, and when, in milliseconds of the wall clock; Infinity where nothing was written down. */
   endOf(mailing: string, address: string): { readonly state: string; readonly at: number }
   /** When attempts at this letter were written down as in doubt. */
   doubtsOf(mailing: string, address: string): readonly number[]

@@ -10,7 +10,7 @@ const longestRecovery = 15
  * Seconds within which the last of what a lost process held is in other hands. It keeps its place in the queue, which in a run
  * of many kills is long: up to 28 were seen.
  */
-const longestTakeover = 60
+const takeoverBound = 60
 
 /** Whether the promise was kept. */
 export const isGreen = (result: ChaosResult) => redCounters(result).length === 0
@@ -35,6 +35,6 @@ export function redCounters(result: ChaosResult): RedCounter[] {
   const red: RedCounter[] = mustBeNone.filter((counter) => result[counter] > 0)
   if (!result.mayDoubt && result.inDoubt > 0) red.push('inDoubt')
   if (result.recoverySeconds > longestRecovery) red.push('recoverySeconds')
-  if (result.takeoverSeconds > longestTakeover) red.push('takeoverSeconds')
+  if (result.takeoverSeconds > takeoverBound) red.push('takeoverSeconds')
   return red
 }

@@ -24,6 +24,8 @@ export type FanOutDeps = PrepareDeps &
  * written down and the mailing rests; see `try-once.ts`.
  */
 export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void> {
+  // A worker that is closing may still take a job that comes while it waits for one.
+  if (deps.stopping()) return
   const mailing = await findMailing(deps.pool, id)
   if (mailing === null || !fanOutStates.includes(mailing.state)) return
   const prepare = () => prepareLetters(deps, mailing)
