@@ -138,15 +138,19 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const { row, place, lost } = next
         const letter = openLetter(row, place)
-        // Making it takes microseconds, in which the machine may stop the process for seconds.
-        if (letter === null || performance.now() > row.until) {
+        if (letter === null) {
           row.settle(place, notStarted)
           continue
         }
         const size = measure(letter)
         const reply = refuseEnvelope(letter.envelope) ?? refuseUnoffered(letter.envelope, size, offers)
-        if (!reply) return { row, place, letter, size, lost }
-        row.settle(place, { kind: 'refused', phase: 'mail', reply })
+        if (reply) {
+          row.settle(place, { kind: 'refused', phase: 'mail', reply })
+          continue
+        }
+        // The clock is asked last: all this takes microseconds, in which the machine may stop the process for seconds.
+        if (performance.now() <= row.until) return { row, place, letter, size, lost }
+        row.settle(place, notStarted)
       }
       return null
     },

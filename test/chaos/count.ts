@@ -1,9 +1,10 @@
 import type { Ledger } from './ledger.ts'
 import type { Published } from './publisher.ts'
 import type { Reader } from './readers.ts'
-import { awayWithin, type Outage } from './recovery.ts'
+import { awayWithin, type Outage, type Span } from './recovery.ts'
 import { listEarlier, standing } from './standing.ts'
-import type { Tally } from './tally.ts'
+import type { Disturbed } from './takeover.ts'
+import type { Late, Tally } from './tally.ts'
 
 export type Counts = {
   /** Letters owed: what was told to each reader whose subscription was surely active when it was accepted. */
@@ -20,6 +21,8 @@ export type Counts = {
   /** Copies that no attempt in doubt explains. */
   readonly excess: number
   readonly late: number
+  /** MAIL FROMs with nothing after them that a frozen process had been about to write: see `partLate`. */
+  readonly bare: number
   readonly phantom: number
   /** Corrections that do not say so, to readers who had the text they correct. */
   readonly untold: number
@@ -41,12 +44,18 @@ export type Evidence = {
   readonly tally: Tally
   readonly ledger: Ledger
   readonly outages: readonly Outage[]
+  /** When a workers process stood still. */
+  readonly freezes: readonly Span[]
+  /** What was in hand when one was killed or frozen. */
+  readonly disturbed: readonly Disturbed[]
   /** Whether every worker can read what any of them had handed over. */
   readonly hasOneJournal: boolean
 }
 
 /** Milliseconds after which what the mail host has said of an address must be known, and an hour have been heeded. */
 const soon = 15_000
+/** The same for an hour, however often whoever was at the release has been killed. */
+const atLast = 60_000
 
 export function countLetters(evidence: Evidence): Counts {
   const { told, readers, tally, ledger } = evidence
@@ -81,8 +90,9 @@ export function countLetters(evidence: Evidence): Counts {
   }
   // A sum is less than its parts only where doubts were written down and not counted, or counted twice.
   excess = Math.max(excess, doubled - ledger.doubted)
+  const { late, bare } = partLate(evidence)
   const found = {
-    late: tally.late,
+    late,
     phantom: [...listPhantoms(evidence), ...tally.misnamed],
     untold: listUntold(evidence),
     toGone: listToGone(evidence),
@@ -94,6 +104,7 @@ export function countLetters(evidence: Evidence): Counts {
   return {
     ...{ owed, accepted, endedOtherwise, lost, doubled, inDoubt: ledger.doubted, excess },
     late: found.late.length,
+    bare,
     phantom: found.phantom.length,
     untold: found.untold.length,
     toGone: found.toGone.length,
@@ -188,13 +199,45 @@ function listUnheard({ tally, ledger, hasOneJournal }: Evidence): string[] {
     .map(({ mailing, address }) => `mailing ${mailing} to ${address}`)
 }
 
-function listUntimely({ told, tally, outages }: Evidence): string[] {
+/**
+ * Between the last look at the clock and the system call that writes a MAIL FROM there is nothing anybody can ask, and a
+ * process frozen there writes it when it goes on, whatever has been answered meanwhile. It is one for each freeze, because
+ * a process writes one at a time, and no text follows it.
+ */
+function partLate({ tally, freezes }: Pick<Evidence, 'tally' | 'freezes'>): { late: string[]; bare: number } {
+  const unused = new Set(freezes)
+  const late: string[] = []
+  for (const one of tally.late) {
+    const freeze = one.hasText ? undefined : [...unused].find((span) => hasCaught(span, one))
+    if (freeze) unused.delete(freeze)
+    else late.push(one.what)
+  }
+  return { late, bare: freezes.length - unused.size }
+}
+
+/** What was about to be written is the first thing to leave; a second is for a busy machine. */
+const hasCaught = ({ from, to }: Span, { at, answer }: Late) => from < answer && to <= at && at < to + 1_000
+
+/**
+ * Whoever is at a release when they are killed is to be replaced within the time it takes to find that out, so it begins
+ * anew; what nobody had taken up is not excused by it.
+ */
+function listUntimely({ told, tally, outages, disturbed }: Evidence): string[] {
   return told.flatMap(({ title, hour, accepted, mailings }) => {
     const begun = tally.firstBegun.get(mailings[0]!)
     if (hour === null || begun === undefined) return []
     if (begun < hour) return [`${title} began ${Math.round(hour - begun)} ms before its hour`]
     const from = Math.max(hour, accepted.answered)
-    const after = begun - from - awayWithin(from, begun, outages)
-    return after > soon ? [`${title} began ${Math.round(after / 1000)} s after its hour`] : []
+    const last = Math.max(
+      from,
+      ...disturbed.filter((one) => one.mailing === mailings[0] && one.at < begun).map(({ at }) => at),
+    )
+    const after = (start: number) => begun - start - awayWithin(start, begun, outages)
+    const isLate = after(last) > soon || after(from) > atLast
+    return isLate
+      ? [
+          `${title} began ${Math.round(after(from) / 1000)} s after its hour, and ${Math.round(after(last) / 1000)} s after whoever was at it was lost`,
+        ]
+      : []
   })
 }

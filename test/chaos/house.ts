@@ -11,7 +11,7 @@ import { type CuttingProxy, type Sink, startProxy, startSink } from './bystander
 import { wallClock } from './journal.ts'
 import { openPart, type Part } from './part.ts'
 import { openPostgresMachine, type PostgresMachine } from './postgres-machine.ts'
-import type { Outage } from './recovery.ts'
+import type { Outage, Span } from './recovery.ts'
 import { openRedisMachine, type RedisMachine } from './redis-machine.ts'
 import { kindRules } from './sink-rules.ts'
 import { type SmallDisk, tryMountDisk } from './small-disk.ts'
@@ -33,6 +33,8 @@ export type House = {
   readonly disk: SmallDisk | null
   /** When a part was away, in the order they came back. */
   readonly outages: Outage[]
+  /** When a workers process stood still, in the order they went on. */
+  readonly freezes: Span[]
   readonly takeovers: TakeoverWatch
   /** Parts that ended by themselves, or did not when they were told to. */
   readonly fallen: string[]
@@ -94,11 +96,13 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   }
   const smtpUrl = `smtp://127.0.0.1:${proxy.ports['mail-host']}`
   const outages: Outage[] = []
+  const freezes: Span[] = []
   const fallen: string[] = []
   const takeovers = watchTakeovers({ pool })
   const news = {
     onLost: takeovers.noteLoss,
     onBack: (part: string, from: number) => outages.push({ part, from, to: wallClock() }),
+    onThaw: (from: number) => freezes.push({ from, to: wallClock() }),
     onFell: (part: string, how: string) => fallen.push(`${part} ${how}`),
   }
   const journalOf = (name: string): Record<string, string> =>
@@ -131,6 +135,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     redis,
     disk,
     outages,
+    freezes,
     takeovers,
     fallen,
     close: async (keep) => {

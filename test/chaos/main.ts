@@ -17,12 +17,15 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   excess   copies that no attempt in doubt explains                              must be 0
   late     letters begun after their reader's opt-out, or their release's
            correction or withdrawal, was answered 2xx                            must be 0
+  bare     the same of a MAIL FROM with nothing after it, which a process frozen
+           before the answer wrote as it went on: one for each freeze at most
   phantom  letters to anybody they were not owed to, or under a wrong name       must be 0
   untold   corrections that do not say so, to readers of the earlier text        must be 0
   toGone   letters to addresses that were refused for good long before           must be 0
   unheard  attempts held to be in doubt of which the mail host never heard;
            told only where all workers share one journal                         must be 0
-  untimely releases that began before their hour, or 15 s after it               must be 0
+  untimely releases that began before their hour, or 15 s after it and after the
+           last loss of whoever was at them, or a minute after it in any case    must be 0
   burnt    tries counted although the mail host could not be reached             must be 0
   notEnded mailings without an end                                               must be 0
   fallen   processes that ended by themselves, or not when told to               must be 0

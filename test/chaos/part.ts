@@ -19,6 +19,8 @@ export type PartNews = {
   onBack(part: string, from: number): void
   /** What it had in hand is somebody else's from now on: it was killed, or stands still. */
   onLost(part: string): void
+  /** It goes on this moment, having stood still since `from`. */
+  onThaw(from: number): void
   /** It ended by itself, which no fault should make it do, or did not when it was told to. */
   onFell(part: string, how: string): void
 }
@@ -78,6 +80,7 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
       child?.kill('SIGSTOP')
       news.onLost(name)
       return () => {
+        news.onThaw(since)
         child?.kill('SIGCONT')
         isFrozen = false
         news.onBack(name, since)

@@ -1,8 +1,10 @@
 import type { Published } from './publisher.ts'
 import type { Tally } from './tally.ts'
 
-/** A part that was away, in milliseconds of the wall clock. */
-export type Outage = { readonly part: string; readonly from: number; readonly to: number }
+/** In milliseconds of the wall clock. */
+export type Span = { readonly from: number; readonly to: number }
+/** A part that was away. */
+export type Outage = Span & { readonly part: string }
 export type Recovery = { readonly seconds: number; readonly part: string }
 
 /** What all workers processes together are called where none of them is up. */

@@ -162,7 +162,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await publishing
   await press.close()
   await letEnd()
-  const taken = await house.takeovers.close()
+  const { taken, disturbed } = await house.takeovers.close()
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
   await visitors.close()
@@ -171,14 +171,17 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   look()
   const ledger = await readLedger(house.pool)
   const { told } = press
-  const { outages } = house
+  const { outages, freezes } = house
   const takeover = longestTakeover(
     taken,
     outages,
     house.workers.map(({ name }) => name),
   )
   const recovery = worstRecovery(outages, told, tally)
-  const counts = countLetters({ told, readers, tally, ledger, outages, hasOneJournal: !hasOwnJournals(seed) })
+  const counts = countLetters({
+    ...{ told, readers, tally, ledger, outages, freezes, disturbed },
+    hasOneJournal: !hasOwnJournals(seed),
+  })
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,

@@ -1,15 +1,17 @@
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
-import { awayWithin, nobodyThere, type Outage } from './recovery.ts'
+import { awayWithin, nobodyThere, type Outage, type Span } from './recovery.ts'
 
 /** What a process had in hand when it was killed or frozen, from then until it was in other hands. */
-export type Taken = { readonly what: string; readonly from: number; readonly to: number }
+export type Taken = Span & { readonly what: string }
+/** A mailing that somebody was at when a process was killed or frozen. */
+export type Disturbed = { readonly mailing: string; readonly at: number }
 
 export type TakeoverWatch = {
   /** Tells that a process was just killed or frozen. */
   noteLoss(part: string): void
-  /** Stops watching. What was taken over, and what nobody has taken until now. */
-  close(): Promise<readonly Taken[]>
+  /** Stops watching. What was taken over, and what nobody has taken until now; and what was disturbed in the meantime. */
+  close(): Promise<{ readonly taken: readonly Taken[]; readonly disturbed: readonly Disturbed[] }>
 }
 
 /** A chunk, or where `n` is -1 a mailing whose letters are prepared or whose audience is cut. */
@@ -21,6 +23,8 @@ export type Work = {
   /** Until when it is held, in milliseconds; null: by no lease. */
   readonly until: number | null
 }
+/** `held`: until when somebody is at it, in milliseconds; one that only waits to be prepared has null. */
+type InHand = Work & { readonly held: number | null }
 type Orphan = Work & { readonly from: number; readonly part: string }
 
 /** Milliseconds. What a killed process had asked of PostgreSQL is done by then, and its last renewal is not taken for a life. */
@@ -34,6 +38,7 @@ const lookEvery = 200
 export function watchTakeovers({ pool }: Pick<House, 'pool'>): TakeoverWatch {
   const orphans = new Map<string, Orphan>()
   const taken: Taken[] = []
+  const disturbed: Disturbed[] = []
   let losses: { part: string; at: number }[] = []
   let isOver = false
 
@@ -44,10 +49,11 @@ export function watchTakeovers({ pool }: Pick<House, 'pool'>): TakeoverWatch {
     await lookAfterOrphans()
     const due = losses.filter(({ at }) => at + afterwards < wallClock())
     if (due.length === 0) return
-    const { rows } = await pool.query<Work>(workInHand)
+    const { rows } = await pool.query<InHand>(workInHand)
     losses = losses.filter((loss) => !due.includes(loss))
     for (const { part, at: from } of due)
       for (const work of rows) {
+        if (work.held !== null && work.held >= from) disturbed.push({ mailing: work.mailing, at: from })
         // Whoever is lost may have just been taking it up, unless a lease was keeping them from it: then it is left anew.
         if (work.until === null || work.until < from || !orphans.has(keyOf(work)))
           orphans.set(keyOf(work), { ...work, from, part })
@@ -80,7 +86,7 @@ export function watchTakeovers({ pool }: Pick<House, 'pool'>): TakeoverWatch {
       isOver = true
       await looking
       for (const orphan of orphans.values()) end(orphan)
-      return taken
+      return { taken, disturbed }
     },
   }
 }
@@ -107,10 +113,14 @@ const ofChunk = `c.mailing_id as mailing, c.n,
   c.fence::float8 as turn`
 
 const workInHand = `
-  select mailing, n, turn, until from (select ${ofChunk} from chunks c join mailings m on m.id = c.mailing_id where c.state <> 'done') as t
+  select mailing, n, turn, until, until as held
+    from (select ${ofChunk} from chunks c join mailings m on m.id = c.mailing_id where c.state <> 'done') as t
    where until is not null
   union all
-  select mailing, n, turn, until from (select ${ofMailing} from mailings m where ${cutting}) as t`
+  select mailing, n, turn, until, held
+    from (select ${ofMailing},
+                 case m.state when 'cutting' then 'infinity' else extract(epoch from m.try_until) * 1000 end::float8 as held
+            from mailings m where ${cutting}) as t`
 
 const workOf = `
   select mailing, n, turn, until
@@ -141,8 +151,6 @@ export function longestTakeover(
   }
   return longest
 }
-
-type Span = { readonly from: number; readonly to: number }
 
 /** When none of these parts was up. */
 function whenAllAway(outages: readonly Outage[], parts: readonly string[]): Span[] {

@@ -2,6 +2,10 @@ import { mailingIn } from './envelope.ts'
 import type { Entry } from './journal.ts'
 import { headedAsCorrected } from './publisher.ts'
 
+type Answer = { readonly seq: number; readonly at: number }
+/** A letter that began after an answer, and whether more than its MAIL FROM came. Times are the mail host's. */
+export type Late = { readonly what: string; readonly at: number; readonly answer: number; readonly hasText: boolean }
+
 /** What the sink's journal comes to, kept up as it grows. */
 export type Tally = {
   take(entries: readonly Entry[]): void
@@ -13,7 +17,7 @@ export type Tally = {
   readonly acceptances: readonly { readonly at: number; readonly title: string; readonly to: string }[]
   readonly refusals: ReadonlyMap<string, { readonly code: number; readonly at: number }>
   /** Letters begun after their reader's opt-out, or their release's correction or withdrawal, had been answered. */
-  readonly late: readonly string[]
+  readonly late: readonly Late[]
   /** Copies of one letter under two Message-IDs, two letters under one, and letters in another mailing's envelope. */
   readonly misnamed: readonly string[]
   /** Mailing → when the first of its letters began. */
@@ -30,11 +34,11 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
   const corrections = new Set<string>()
   const acceptances: { at: number; title: string; to: string }[] = []
   const refusals = new Map<string, { code: number; at: number }>()
-  const leftAt = new Map<string, number>()
-  /** Mailing → title and place in the order of things. */
-  const replacedMailings = new Map<string, { title: string; seq: number }>()
-  const replacedTitles = new Map<string, number>()
-  const late = new Map<number, string>()
+  const leftAt = new Map<string, Answer>()
+  const replacedMailings = new Map<string, Answer & { readonly title: string }>()
+  const replacedTitles = new Map<string, Answer>()
+  /** By the place of their beginning in the order of things. */
+  const late = new Map<number, Late>()
   const naming = openNaming()
   const firstBegun = new Map<string, number>()
   const begunToGone: { to: string; mailing: string | null }[] = []
@@ -45,9 +49,11 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const mailing = mailingIn(envelope)
       const letter = `${mailing} ${to}`
       if (!everBegun.has(letter)) everBegun.set(letter, at)
-      if (seq > (leftAt.get(to) ?? Infinity)) late.set(seq, `to ${to}, who had left`)
+      const left = leftAt.get(to)
+      if (left && seq > left.seq) late.set(seq, { what: `to ${to}, who had left`, at, answer: left.at, hasText: false })
       const replaced = mailing === null ? undefined : replacedMailings.get(mailing)
-      if (replaced && seq > replaced.seq) late.set(seq, `${replaced.title} to ${to}, replaced by then`)
+      if (replaced && seq > replaced.seq)
+        late.set(seq, { what: `${replaced.title} to ${to}, replaced by then`, at, answer: replaced.at, hasText: false })
       if (mailing !== null && at < (firstBegun.get(mailing) ?? Infinity)) firstBegun.set(mailing, at)
       if ((refusals.get(to)?.code ?? 0) >= 500) begunToGone.push({ to, mailing })
     },
@@ -61,8 +67,12 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const title = isCorrection ? subject.slice(headedAsCorrected.length) : subject
       const letter = `${title} to ${to}`
       if (isCorrection) corrections.add(letter)
+      const known = late.get(begunSeq)
+      if (known) late.set(begunSeq, { ...known, hasText: true })
       // Whatever its envelope said, this is the text that was replaced.
-      if (begunSeq > (replacedTitles.get(title) ?? Infinity)) late.set(begunSeq, `${letter}, replaced by then`)
+      const replaced = replacedTitles.get(title)
+      if (replaced && begunSeq > replaced.seq)
+        late.set(begunSeq, { what: `${letter}, replaced by then`, at: begunAt, answer: replaced.at, hasText: true })
       const letters = copies.get(title) ?? new Map<string, number[]>()
       copies.set(title, letters)
       letters.set(to, [...(letters.get(to) ?? []), begunAt])
@@ -71,12 +81,12 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       onLetter(to, leaveUrl)
     },
     answered: () => {},
-    left: ({ to, seq }) => {
-      if (!leftAt.has(to)) leftAt.set(to, seq)
+    left: ({ to, seq, at }) => {
+      if (!leftAt.has(to)) leftAt.set(to, { seq, at })
     },
-    replaced: ({ mailing, title, seq }) => {
-      replacedMailings.set(mailing, { title, seq })
-      replacedTitles.set(title, seq)
+    replaced: ({ mailing, title, seq, at }) => {
+      replacedMailings.set(mailing, { title, seq, at })
+      replacedTitles.set(title, { seq, at })
     },
   }
   return {

@@ -41,7 +41,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('doubled', result.doubled),
     row('inDoubt', result.inDoubt),
     row('excess', result.excess),
-    row('late', result.late, `${result.optOuts} readers left`),
+    row('late', result.late, `${result.optOuts} readers left; ${result.bare} bare`),
     row('phantom', result.phantom),
     row('untold', result.untold),
     row('toGone', result.toGone),

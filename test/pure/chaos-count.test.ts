@@ -60,13 +60,15 @@ type Circumstances = {
   /** When both readers left. */
   readonly left?: Reader['left']
   readonly hasOneJournal?: boolean
+  readonly freezes?: Evidence['freezes']
+  readonly disturbed?: Evidence['disturbed']
 }
 
 function count(
   publications: readonly Published[],
   entries: readonly Entry[],
   states: Readonly<Record<string, string>> = {},
-  { doubts = [], endedAt = 200, left = null, hasOneJournal = true }: Circumstances = {},
+  { doubts = [], endedAt = 200, left = null, hasOneJournal = true, freezes = [], disturbed = [] }: Circumstances = {},
 ): Counts {
   const tally = openTally(() => {})
   tally.take(entries)
@@ -81,7 +83,7 @@ function count(
     }),
   } satisfies Ledger
   const evidence: Evidence = {
-    ...{ told: publications, tally, ledger, outages: [], hasOneJournal },
+    ...{ told: publications, tally, ledger, outages: [], freezes, disturbed, hasOneJournal },
     readers: new Map([ada, ole].map((address) => [address, reader(address)])),
   }
   return countLetters(evidence)
@@ -155,10 +157,37 @@ test('an address refused for good gets no letter of a release accepted half a mi
   expect(count([later(40_000)], [refused, begun(ada, '3', 41_000)]).toGone).toBe(1)
 })
 
+test('one MAIL FROM is a frozen process’s that was about to write it, if no text follows and it went on just then', () => {
+  const lateBy = (entries: () => Entry[], from = 50) => {
+    const journal = [replaced('1', 'Quay'), ...entries()]
+    const { late, bare } = count([first, corrected], journal, {}, { freezes: [{ from, to: 8_000 }] })
+    return { late, bare }
+  }
+  const begunAt = (at: number) => () => [begun(ada, '1', at)]
+  expect(lateBy(begunAt(8_009))).toEqual({ late: 0, bare: 1 })
+  // Before it went on, long after, of one frozen after the answer, with a text, and a second one.
+  expect(lateBy(begunAt(7_999))).toEqual({ late: 1, bare: 0 })
+  expect(lateBy(begunAt(9_001))).toEqual({ late: 1, bare: 0 })
+  expect(lateBy(begunAt(8_009), 102)).toEqual({ late: 1, bare: 0 })
+  expect(lateBy(() => letter(ada, '1', 'Quay', 'a', 8_009))).toEqual({ late: 1, bare: 0 })
+  expect(lateBy(() => letter(ada, '1', 'Pier', 'a', 8_009))).toEqual({ late: 1, bare: 0 })
+  expect(lateBy(() => [begun(ada, '1', 8_009), begun(ole, '1', 8_010)])).toEqual({ late: 1, bare: 1 })
+})
+
 test('a letter before its release’s hour is untimely, and so is a first one long after it', () => {
   const embargoed = told('Quay', '1', { hour: 5_000 })
   const from = (at: number) => count([embargoed], [begun(ada, '1', at)]).untimely
   expect([from(4_999), from(5_000), from(19_000), from(21_000)]).toEqual([1, 0, 0, 1])
+})
+
+test('who is killed over a release is replaced within that time, and it leaves within a minute all the same', () => {
+  const embargoed = told('Quay', '1', { hour: 5_000 })
+  const from = (at: number, mailing: string, ...kills: number[]) =>
+    count([embargoed], [begun(ada, '1', at)], {}, { disturbed: kills.map((kill) => ({ mailing, at: kill })) }).untimely
+  expect([from(21_000, '1', 7_000), from(23_000, '1', 7_000), from(21_000, '2', 7_000)]).toEqual([0, 1, 1])
+  expect([from(21_000, '1', 21_001), from(64_000, '1', 20_000, 51_000), from(66_000, '1', 20_000, 52_000)]).toEqual([
+    ...[1, 0, 1],
+  ])
 })
 
 test('nobody has failed: no mail host of a run refuses for so long', () => {
