@@ -128,14 +128,17 @@ function playWire(plain: Socket, lines: string[]): Wire {
   listen(plain)
 
   async function hearUpTo(mark: string): Promise<string> {
+    // A large letter comes in hundreds of packets; looking from its start with each takes the better part of a minute.
+    let from = 0
     for (;;) {
-      const at = unread.indexOf(mark)
+      const at = unread.indexOf(mark, from)
       if (at !== -1) {
         const found = unread.slice(0, at)
         unread = unread.slice(at + mark.length)
         return found
       }
       if (isGone) throw new ClientGone()
+      from = Math.max(0, unread.length - mark.length + 1)
       await new Promise<void>((resolve) => {
         wake = resolve
       })
