@@ -1,7 +1,7 @@
 import type { Ledger } from './ledger.ts'
 import type { Published } from './publisher.ts'
 import type { Reader } from './readers.ts'
-import { awayWithin, type Outage, type Span } from './recovery.ts'
+import { awayWithin, lastBackBefore, type Outage, type Span } from './recovery.ts'
 import { listEarlier, standing } from './standing.ts'
 import type { Disturbed } from './takeover.ts'
 import type { Late, Tally } from './tally.ts'
@@ -54,8 +54,8 @@ export type Evidence = {
 
 /** Milliseconds after which what the mail host has said of an address must be known, and an hour have been heeded. */
 const soon = 15_000
-/** The same for an hour, however often whoever was at the release has been killed. */
-const atLast = 60_000
+/** The same for an hour, whatever happened in between: 18 s were seen, with all parts away one after another. */
+const atLast = 30_000
 
 export function countLetters(evidence: Evidence): Counts {
   const { told, readers, tally, ledger } = evidence
@@ -219,8 +219,8 @@ function partLate({ tally, freezes }: Pick<Evidence, 'tally' | 'freezes'>): { la
 const hasCaught = ({ from, to }: Span, { at, answer }: Late) => from < answer && to <= at && at < to + 1_000
 
 /**
- * Whoever is at a release when they are killed is to be replaced within the time it takes to find that out, so it begins
- * anew; what nobody had taken up is not excused by it.
+ * Work goes on within so long of what was away being back, and of whoever was at a release being killed: each of them begins
+ * it anew. What waits although nothing of it happened, because others come first, has no such excuse.
  */
 function listUntimely({ told, tally, outages, disturbed }: Evidence): string[] {
   return told.flatMap(({ title, hour, accepted, mailings }) => {
@@ -228,16 +228,11 @@ function listUntimely({ told, tally, outages, disturbed }: Evidence): string[] {
     if (hour === null || begun === undefined) return []
     if (begun < hour) return [`${title} began ${Math.round(hour - begun)} ms before its hour`]
     const from = Math.max(hour, accepted.answered)
-    const last = Math.max(
-      from,
-      ...disturbed.filter((one) => one.mailing === mailings[0] && one.at < begun).map(({ at }) => at),
-    )
+    const losses = disturbed.filter(({ mailing, at }) => mailing === mailings[0] && at < begun).map(({ at }) => at)
+    const last = Math.max(from, lastBackBefore(begun, outages) ?? 0, ...losses)
     const after = (start: number) => begun - start - awayWithin(start, begun, outages)
-    const isLate = after(last) > soon || after(from) > atLast
-    return isLate
-      ? [
-          `${title} began ${Math.round(after(from) / 1000)} s after its hour, and ${Math.round(after(last) / 1000)} s after whoever was at it was lost`,
-        ]
-      : []
+    if (after(last) <= soon && after(from) <= atLast) return []
+    const [seconds, since] = [after(from), after(last)].map((span) => Math.round(span / 1000))
+    return [`${title} began ${seconds} s after its hour, ${since} s after the last thing that kept it`]
   })
 }

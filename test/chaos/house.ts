@@ -111,7 +111,11 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     'api',
     ...Array.from({ length: wishes.workers }, (_, n) => `workers-${n + 1}`),
   ].map((name) => ({ name, ...openWrongClock(wishes.entries, folder, name) }))
-  const api = await openPart('api', () => installation.startApi({ ...env, ...apiClock!.env }), news)
+  // It has no mailing in hand.
+  const api = await openPart('api', () => installation.startApi({ ...env, ...apiClock!.env }), {
+    ...news,
+    onLost: () => {},
+  })
   const workers = await Promise.all(
     workersClocks.map((clock) =>
       openPart(

@@ -24,8 +24,7 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   toGone   letters to addresses that were refused for good long before           must be 0
   unheard  attempts held to be in doubt of which the mail host never heard;
            told only where all workers share one journal                         must be 0
-  untimely releases that began before their hour, or 15 s after it and after the
-           last loss of whoever was at them, or a minute after it in any case    must be 0
+  untimely releases that began before their hour, or too long after it           must be 0
   burnt    tries counted although the mail host could not be reached             must be 0
   notEnded mailings without an end                                               must be 0
   fallen   processes that ended by themselves, or not when told to               must be 0

@@ -52,6 +52,12 @@ function freshUntil(acceptances: Tally['acceptances']): Map<string, number> {
   return new Map([...times].map(([title, ats]) => [title, ats[Math.ceil(ats.length * (1 - stragglers)) - 1]!]))
 }
 
+/** When the last of what was needed and away before then had come back; null: nothing had been away. */
+export function lastBackBefore(then: number, outages: readonly Outage[]): number | null {
+  const returns = outages.filter(({ part, to }) => needed.has(part) && to < then).map(({ to }) => to)
+  return returns.length > 0 ? Math.max(...returns) : null
+}
+
 /** How much of a span something needed was away. */
 export function awayWithin(start: number, end: number, outages: readonly Outage[]): number {
   let away = 0
