@@ -6,7 +6,7 @@ import {
   runMigrations,
   type WorkerOptions,
 } from 'bullmq'
-import { HeededClient } from '../postgres/heeded-client.ts'
+import { HeededClient, heed } from '../postgres/heeded-client.ts'
 import { keepAlive } from '../postgres/pool.ts'
 import { requeueStalledJobs } from './stalled-jobs.sql.ts'
 
@@ -61,6 +61,13 @@ class SteadfastConnection extends PostgresConnection {
       throw error
     })
     return this.#ready
+  }
+
+  /** BullMQ opens the connection that listens by itself, and would ask over a silent one again and again. */
+  override async getListenClient() {
+    const client = await super.getListenClient()
+    heed(client as Parameters<typeof heed>[0])
+    return client
   }
 
   async #makeTables(): Promise<void> {

@@ -380,6 +380,42 @@ describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
   })
 })
 
+test('a worker on PostgreSQL that was busy since it began hears of jobs, though all its connections fell silent', async ({
+  onTestFinished,
+}) => {
+  const database = await openTestDatabase()
+  const way = await openWay(database.url)
+  onTestFinished(async () => {
+    await closeAll()
+    await way.close()
+    await database.close()
+  })
+  const waking = wakeOn({ redisUrl: null, databaseUrl: database.url })
+  await ready(waking)
+  const wake = (id: string) => waking.wake('notices', [{ payload: notice(id), id: `notice-${id}` }])
+  wake('first')
+  await waking.settled()
+  let isBusy = false
+  let goOn = () => {}
+  const patience = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const worked = workOn({ redisUrl: null, databaseUrl: way.url }, async (id) => {
+    isBusy = true
+    if (id === 'first') await patience
+  })
+  await until('it is at the first', () => isBusy)
+  way.fallSilent()
+  goOn()
+  wake('second')
+  await until('the second is worked', () => worked.includes('second'), 40)
+  // Now there is nothing to do, and for the first time it has to listen.
+  await until('nothing is left', async () => (await jobsIn(waking)) === 0, 40)
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  wake('third')
+  await until('the third is worked', () => worked.includes('third'), 40)
+})
+
 function heapUsed(): number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
