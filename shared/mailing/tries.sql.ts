@@ -1,6 +1,14 @@
 import type { Db } from '../postgres/pool.ts'
 import { canEnter, type MailingId, type MailingState } from './mailing.ts'
-import { endedInTheMiddle, mostOwnFaults, ordinaryTry, tryLease, waitAfter, waitAfterVanishing } from './trouble.ts'
+import {
+  endedInTheMiddle,
+  mostOwnFaults,
+  ordinaryTry,
+  tryLease,
+  waitAfter,
+  waitAfterOurFault,
+  waitAfterVanishing,
+} from './trouble.ts'
 
 /** One try at preparing a mailing; its number keeps a try that was overtaken from having a say. */
 export type Try = {
@@ -82,7 +90,16 @@ export async function noteTrouble(
        from judged j
       where m.id = j.id
      returning m.state, m.next_try_at as "nextAt"`,
-    [mailingId, n, reason, isOwn ? 1 : 0, mostOwnFaults, giveUpAfter, waitAfter(n), canEnter('failed')],
+    [
+      mailingId,
+      n,
+      reason,
+      isOwn ? 1 : 0,
+      mostOwnFaults,
+      giveUpAfter,
+      isOwn ? waitAfter(n) : waitAfterOurFault(n),
+      canEnter('failed'),
+    ],
   )
   return rows[0] ?? null
 }

@@ -26,6 +26,12 @@ export const waitAfter = (tries: number) => Math.min(600, 5 * 3 ** (Math.max(tri
  */
 export const waitAfterVanishing = (tries: number) => (tries <= 3 ? 0 : waitAfter(tries - 3))
 
+/**
+ * Seconds until the try that follows the `tries`th, where our own machine was at fault, PostgreSQL for one: what was away comes
+ * back without a word, and tries that ended with their process count as well.
+ */
+export const waitAfterOurFault = (tries: number) => Math.min(15, waitAfter(tries))
+
 /** For how long a try counts as under way without a sign of life from whoever makes it, told every third of it. Seconds. */
 export const tryLease = 3
 

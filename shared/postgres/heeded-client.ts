@@ -9,16 +9,8 @@ type Heed = { asked: number; heardAt: number }
 /** The connections of this process, whoever opened them. */
 const open = new Map<pg.Client, Heed>()
 
-/** A connection to PostgreSQL, for every pool there is, BullMQ's too. */
-export class HeededClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config)
-    heed(this)
-  }
-}
-
 /**
- * Watches over a connection; once is enough, and more does no harm.
+ * A connection to PostgreSQL, for every pool there is, and for those that listen; BullMQ's too.
  *
  * One that breaks in the middle of a transaction, between two statements, tells nobody but itself, and without a listener
  * ends the process. Whoever holds it learns by the next statement.
@@ -29,8 +21,14 @@ export class HeededClient extends pg.Client {
  * each would cost as long again as soon as it is asked. (Not in all of it: its own question was on its way for a moment in
  * which others were still answered.)
  */
-export function heed(client: pg.Client): void {
-  if (open.has(client)) return
+export class HeededClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    heed(this)
+  }
+}
+
+function heed(client: pg.Client): void {
   const mine: Heed = { asked: 0, heardAt: performance.now() }
   client.on('error', () => {})
   open.set(client, mine)

@@ -6,7 +6,7 @@ import {
   runMigrations,
   type WorkerOptions,
 } from 'bullmq'
-import { HeededClient, heed } from '../postgres/heeded-client.ts'
+import { HeededClient } from '../postgres/heeded-client.ts'
 import { keepAlive } from '../postgres/pool.ts'
 import { requeueStalledJobs } from './stalled-jobs.sql.ts'
 
@@ -52,6 +52,13 @@ export const steadfastBackend: BackendFactory<PostgresQueueBackend, ReturnType<t
 class SteadfastConnection extends PostgresConnection {
   #ready: Promise<void> | undefined
 
+  constructor(options: ConstructorParameters<typeof PostgresConnection>[0]) {
+    super(options)
+    // The connection that listens BullMQ makes of `pg` itself. It would ask over a silent one again and again, and one that
+    // breaks in the very packet by which it is ready, before anybody listens to it, would end the process.
+    Object.assign(this, { pgModule: { Client: HeededClient } })
+  }
+
   /** @throws what the server, or its absence, answered; asked again it looks again. */
   override async waitUntilReady(): Promise<void> {
     this.#ready ??= this.#makeTables().catch(async (error: unknown) => {
@@ -61,13 +68,6 @@ class SteadfastConnection extends PostgresConnection {
       throw error
     })
     return this.#ready
-  }
-
-  /** BullMQ opens the connection that listens by itself, and would ask over a silent one again and again. */
-  override async getListenClient() {
-    const client = await super.getListenClient()
-    heed(client as Parameters<typeof heed>[0])
-    return client
   }
 
   async #makeTables(): Promise<void> {
