@@ -242,6 +242,8 @@ describe('a fault of our own machine', () => {
     for (let tries = 1; tries <= 7; tries += 1) {
       await cutAudience(away, mailingId)
       expect(await standing(mailingId)).toEqual({ state: 'accepted', tries, reason: broken.message })
+      // Back again, PostgreSQL tells nobody: a release must not rest for ten minutes then.
+      expect(await waitOf(mailingId)).toBe(tries === 1 ? 5 : 15)
       await pass(mailingId, 600)
     }
     await pass(mailingId, 172_800)
