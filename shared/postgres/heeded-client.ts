@@ -3,11 +3,8 @@ import pg from 'pg'
 type Ask = (...asked: unknown[]) => unknown
 type Heard = (error: Error | null, ...rest: unknown[]) => void
 
-/** Statements not answered yet, and when the last answer came. */
-type Heed = { asked: number; heardAt: number }
-
 /** The connections of this process, whoever opened them. */
-const open = new Map<pg.Client, Heed>()
+const open = new Set<HeededClient>()
 
 /**
  * A connection to PostgreSQL, for every pool there is, and for those that listen; BullMQ's too.
@@ -22,49 +19,53 @@ const open = new Map<pg.Client, Heed>()
  * which others were still answered.)
  */
 export class HeededClient extends pg.Client {
+  /** Statements not answered yet. */
+  #asked = 0
+  #heardAt = performance.now()
+
   constructor(config?: string | pg.ClientConfig) {
     super(config)
-    heed(this)
+    this.on('error', () => {})
+    open.add(this)
+    this.once('end', () => open.delete(this))
+    // Not as a method of its own, which would have to repeat all the ways it may be called.
+    this.query = this.#noting(this.query as Ask) as typeof this.query
+  }
+
+  #noting(ask: Ask): Ask {
+    return (...asked) => {
+      const askedAt = performance.now()
+      this.#asked += 1
+      const note = (error: Error | null) => {
+        this.#asked -= 1
+        if (error?.message === givenUp) this.#hangUpSilent((askedAt + performance.now()) / 2)
+        else this.#heardAt = performance.now()
+      }
+      // pg-pool asks with a callback, everybody else for a promise.
+      const last = asked.at(-1)
+      if (typeof last === 'function') {
+        const heard: Heard = (error, ...rest) => {
+          note(error)
+          last(error, ...rest)
+        }
+        return ask.call(this, ...asked.slice(0, -1), heard)
+      }
+      const answer = ask.call(this, ...asked) as Promise<unknown>
+      answer.then(() => note(null), note)
+      return answer
+    }
+  }
+
+  #hangUpSilent(since: number): void {
+    this.#hangUp('hung up, because it did not answer')
+    for (const other of open)
+      if (other.#asked === 0 && other.#heardAt < since && other.host === this.host && other.port === this.port)
+        other.#hangUp('hung up, because another connection to the same server fell silent')
+  }
+
+  #hangUp(why: string): void {
+    this.connection.stream.destroy(new Error(why))
   }
 }
-
-function heed(client: pg.Client): void {
-  const mine: Heed = { asked: 0, heardAt: performance.now() }
-  client.on('error', () => {})
-  open.set(client, mine)
-  client.once('end', () => open.delete(client))
-  // Not as a method of its own, which would have to repeat all the ways it may be called.
-  const ask = client.query.bind(client) as Ask
-  client.query = ((...asked: unknown[]) => {
-    const askedAt = performance.now()
-    mine.asked += 1
-    const note = (error: Error | null) => {
-      mine.asked -= 1
-      if (error?.message === givenUp) hangUpWith(client, (askedAt + performance.now()) / 2)
-      else mine.heardAt = performance.now()
-    }
-    // pg-pool asks with a callback, everybody else for a promise.
-    const last = asked.at(-1)
-    if (typeof last === 'function') {
-      const heard: Heard = (error, ...rest) => {
-        note(error)
-        last(error, ...rest)
-      }
-      return ask(...asked.slice(0, -1), heard)
-    }
-    const answer = ask(...asked) as Promise<unknown>
-    answer.then(() => note(null), note)
-    return answer
-  }) as typeof client.query
-}
-
-function hangUpWith(silent: pg.Client, since: number): void {
-  hangUp(silent, 'hung up, because it did not answer')
-  for (const [other, { asked, heardAt }] of open)
-    if (asked === 0 && heardAt < since && other.host === silent.host && other.port === silent.port)
-      hangUp(other, 'hung up, because another connection to the same server fell silent')
-}
-
-const hangUp = (client: pg.Client, why: string) => client.connection.stream.destroy(new Error(why))
 
 const givenUp = 'Query read timeout'
