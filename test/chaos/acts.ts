@@ -3,6 +3,7 @@ import type { Chance } from './chance.ts'
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
 import type { Part } from './part.ts'
+import type { Published } from './publisher.ts'
 import type { RedisMachine } from './redis-machine.ts'
 
 /** What an act can reach. */
@@ -13,6 +14,10 @@ export type Stage = {
   publishNext(): Promise<void>
   /** Publishes a release that may not leave for so many milliseconds. */
   publishForLater(milliseconds: number): Promise<void>
+  /** The release whose letters are leaving now, in its newest revision. */
+  newest(): Published | undefined
+  /** Tells that an operator has cancelled this mailing, and when they asked for it. */
+  noteCancelled(mailing: string, asked: number): void
   /** Whether it is a run of many kills, in which something may take a minute. */
   readonly isLong: boolean
   /** Letters accepted so far. */
@@ -87,6 +92,19 @@ export const acts = {
 
   /** So near that the hour comes while other things happen. */
   publishUnderEmbargo: (stage: Stage) => stage.publishForLater(stage.chance.between(5_000, 15_000)),
+
+  /** Whoever pauses is promised that nothing more begins within a second; whoever resumes, that all the rest goes on. */
+  pauseMailing: async (stage: Stage) => {
+    const { chance, house } = stage
+    const { mailing } = await stopNewest(stage, 'pause')
+    await pause(chance.between(500, 4_000))
+    house.sink.noteResumed(mailing)
+    await house.operator.act('resume', mailing)
+  },
+  cancelMailing: async (stage: Stage) => {
+    const { mailing, asked } = await stopNewest(stage, 'cancel')
+    stage.noteCancelled(mailing, asked)
+  },
 
   flushRedis: (stage: Stage) => onRedis(stage, (redis) => redis.flush()),
   loseRedis: (stage: Stage) => onRedis(stage, (redis) => redis.lose(stage.chance.between(500, 4_000))),
@@ -169,6 +187,20 @@ async function aWorker({ house, chance }: Stage): Promise<Part> {
     const up = house.workers.filter((part) => part.isUp())
     if (up.length > 0) return chance.pick(up)
     await pause(20)
+  }
+}
+
+/** Pauses or cancels the mailing that is under way, and waits until nothing of it may begin. It may end, or be replaced, before. */
+async function stopNewest(stage: Stage, how: 'pause' | 'cancel'): Promise<{ mailing: string; asked: number }> {
+  const { house } = stage
+  for (;;) {
+    await untilLettersLeave(stage)
+    const mailing = stage.newest()!.mailings[0]!
+    const asked = wallClock()
+    if (!(await house.operator.act(how, mailing))) continue
+    await pause(1_000)
+    house.sink.noteStopped(mailing)
+    return { mailing, asked }
   }
 }
 

@@ -12,6 +12,10 @@ export type Sink = {
   noteLeft(address: string): void
   /** The same of a correction or withdrawal that puts an end to this mailing and its letters of this title. */
   noteReplaced(mailing: string, title: string): void
+  /** No letter of this mailing may begin from here on: an operator's pause or cancelling has been answered long enough ago. */
+  noteStopped(mailing: string): void
+  /** It may go on. */
+  noteResumed(mailing: string): void
   /** Resolves when everything seen so far is in the journal. */
   flush(): Promise<void>
   close(): Promise<void>
@@ -26,6 +30,8 @@ export async function startSink(journal: string, rules: SinkRules): Promise<Sink
     follow: (next) => order({ rules: next }),
     noteLeft: (left) => order({ left }),
     noteReplaced: (mailing, title) => order({ replaced: { mailing, title } }),
+    noteStopped: (stopped) => order({ stopped }),
+    noteResumed: (resumed) => order({ resumed }),
     flush: async () => {
       const flushed = nextNews(child)
       order({ flush: true })

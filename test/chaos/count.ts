@@ -49,6 +49,10 @@ export type Evidence = {
   readonly freezes: readonly Span[]
   /** What was in hand when one was killed or frozen. */
   readonly disturbed: readonly Disturbed[]
+  /** Mailing → when an operator asked for it to be cancelled, where that was done. */
+  readonly cancelled: ReadonlyMap<string, number>
+  /** Letters that a reader had twice while those in doubt were kept for an operator. */
+  readonly doubledWhileHeld: readonly string[]
   /** Whether every worker can read what any of them had handed over. */
   readonly hasOneJournal: boolean
 }
@@ -63,7 +67,7 @@ const atLast = 30_000
 const atLastWithRests = 60_000
 
 export function countLetters(evidence: Evidence): Counts {
-  const { told, readers, tally, ledger } = evidence
+  const { told, readers, tally, ledger, cancelled } = evidence
   const culprits: string[] = []
   const endedOtherwise: Record<string, number> = {}
   const replacedAt = new Map(told.flatMap(({ replaces, accepted }) => (replaces ? [[replaces, accepted.asked]] : [])))
@@ -71,6 +75,7 @@ export function countLetters(evidence: Evidence): Counts {
 
   for (const one of told) {
     const copies = tally.copies.get(one.title)
+    const stoppedAt = Math.min(replacedAt.get(one) ?? Infinity, cancelled.get(one.mailings[0]!) ?? Infinity)
     for (const reader of readers.values()) {
       if (standing(one, reader, tally) !== 'owed') continue
       owed += 1
@@ -79,7 +84,9 @@ export function countLetters(evidence: Evidence): Counts {
         continue
       }
       const { state, at } = ledger.endOf(one.mailings[0]!, reader.address)
-      if (hasReason(state, at, reader, tally, replacedAt.get(one)))
+      // What is in doubt as its mailing is stopped stays so: there is nothing left to decide.
+      const staysInDoubt = state === 'in_doubt' && ledger.doubtsOf(one.mailings[0]!, reader.address).length > 0
+      if (staysInDoubt ? stoppedAt < Infinity : hasReason(state, at, reader, tally, stoppedAt))
         endedOtherwise[state] = (endedOtherwise[state] ?? 0) + 1
       else {
         lost += 1
@@ -95,6 +102,8 @@ export function countLetters(evidence: Evidence): Counts {
   }
   // A sum is less than its parts only where doubts were written down and not counted, or counted twice.
   excess = Math.max(excess, doubled - ledger.doubted)
+  excess += evidence.doubledWhileHeld.length
+  culprits.push(...evidence.doubledWhileHeld.map((letter) => `excess: ${letter}, while letters in doubt were kept`))
   const { late, bare } = partLate(evidence)
   const found = {
     late,
@@ -121,7 +130,7 @@ export function countLetters(evidence: Evidence): Counts {
 }
 
 /** A named end is believed only where our own journals know the reason for it, and that it was one by then. */
-function hasReason(state: string, at: number, reader: Reader, tally: Tally, replacedAt: number | undefined): boolean {
+function hasReason(state: string, at: number, reader: Reader, tally: Tally, stoppedAt: number): boolean {
   const refusal = tally.refusals.get(reader.address)
   const isBefore = (reason: number | undefined) => reason !== undefined && reason <= at + early
   const isGone = refusal !== undefined && refusal.code >= 500 && isBefore(refusal.at)
@@ -133,7 +142,7 @@ function hasReason(state: string, at: number, reader: Reader, tally: Tally, repl
       return isGone
     case 'withdrawn':
     case 'nothing at all':
-      return isBefore(replacedAt)
+      return isBefore(stoppedAt)
     // `failed` has none: no mail host here refuses for as long as the retry window, and none that is away spends a try.
     default:
       return false

@@ -131,6 +131,13 @@ export const faults = {
     acts.jumpClock,
   ),
   embargo: act('A release is published whose hour comes some seconds later.', false, 10, acts.publishUnderEmbargo),
+  pause: act(
+    'An operator pauses the mailing that is under way, and resumes it some seconds later.',
+    false,
+    10,
+    acts.pauseMailing,
+  ),
+  cancel: act('An operator cancels the mailing that is under way.', false, 20, acts.cancelMailing),
   greylist: misdeed('The mail host greylists: 450 at the first try.', false, { greylist: 0.03 }),
   busy: misdeed('The mail host answers 451, to RCPT or after the dot.', false, {
     'busy-at-rcpt': 0.01,

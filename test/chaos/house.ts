@@ -9,6 +9,7 @@ import { type Installation, startInstallation } from '../rig/installation.ts'
 import { openWrongClock, type WrongClock } from '../rig/wrong-clock.ts'
 import { type CuttingProxy, type Sink, startProxy, startSink } from './bystanders.ts'
 import { wallClock } from './journal.ts'
+import { type Operator, openOperator } from './operator.ts'
 import { openPart, type Part } from './part.ts'
 import { openPostgresMachine, type PostgresMachine } from './postgres-machine.ts'
 import type { Outage, Span } from './recovery.ts'
@@ -26,6 +27,7 @@ export type House = {
   readonly proxy: CuttingProxy
   readonly api: Part
   readonly workers: readonly Part[]
+  readonly operator: Operator
   /** The clocks on the walls of the api's machine and of each worker's. */
   readonly clocks: readonly WrongClock[]
   readonly postgres: PostgresMachine
@@ -52,6 +54,8 @@ export type HouseWishes = {
   readonly smallDisk: boolean
   /** Whether each workers process keeps a hand-over journal that the others cannot read, as on machines of their own. */
   readonly ownJournals: boolean
+  /** What becomes of a letter in doubt: sent again, or kept until an operator decides. */
+  readonly inDoubt: 'resend' | 'hold'
 }
 
 /**
@@ -73,7 +77,9 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   chmodSync(dataDir, 0o711)
   const database = await startEmbeddedPostgres({ dataDir, log: pino({ level: 'silent' }) })
   await migrateAs(wishes.entries, database.url)
-  const installation = await startInstallation(wishes.entries, { redis: false, env: settings, database })
+  const installation = await startInstallation(wishes.entries, {
+    ...{ redis: false, env: { ...settings, IN_DOUBT: wishes.inDoubt }, database },
+  })
   const { folder } = installation
   const { pool } = installation
   const postgres = await openPostgresMachine(pool, folder)
@@ -134,6 +140,7 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     proxy,
     api,
     workers,
+    operator: openOperator(wishes.entries, { DATABASE_URL: env.DATABASE_URL }),
     clocks: [apiClock!, ...workersClocks],
     postgres,
     redis,

@@ -2,9 +2,8 @@ import { openSync, readSync } from 'node:fs'
 
 /**
  * What the sink saw, one line of JSON each, in the order it saw it. `seq` is that order; `at` is milliseconds of the
- * wall clock with fractions. `left` and `replaced` are the harness telling, in the same order, that a reader's opt-out or
- * a release's correction or withdrawal has been answered: so whether a letter began before or after is a matter of lines,
- * not of two clocks.
+ * wall clock with fractions. `left`, `replaced`, `stopped` and `resumed` are the harness telling, in the same order, what has
+ * been answered or is about to be asked: so whether a letter began before or after is a matter of lines, not of two clocks.
  */
 export type Entry = {
   readonly seq: number
@@ -28,6 +27,10 @@ export type Entry = {
   | { readonly is: 'left' }
   /** `mailing` as its webhook was answered, `title` as it was told; `to` is nobody. */
   | { readonly is: 'replaced'; readonly mailing: string; readonly title: string }
+  /** An operator has paused or cancelled it, a second ago. */
+  | { readonly is: 'stopped'; readonly mailing: string }
+  /** From here on it may go on: an operator is about to ask for it. */
+  | { readonly is: 'resumed'; readonly mailing: string }
 )
 
 /** The wall clock, fine enough to order what happens within a millisecond. */

@@ -15,6 +15,14 @@ export type Ledger = {
   readonly notEnded: readonly string[]
 }
 
+/** Mailings with letters in doubt that wait for an operator. */
+export async function listHeldInDoubt(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select distinct mailing_id as id from deliveries where state = 'in_doubt' order by 1`,
+  )
+  return rows.map(({ id }) => id)
+}
+
 export async function readLedger(pool: Pool): Promise<Ledger> {
   const states = await pool.query<{ mailing_id: string; address: string; state: string; at: number }>(
     `select d.mailing_id, b.address, d.state, extract(epoch from d.at)::float8 * 1000 as at
@@ -22,7 +30,7 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
        join subscriptions s on s.id = d.subscription_id
        join subscribers b on b.id = s.subscriber_id
        join mailings m on m.id = d.mailing_id
-      where d.state <> 'sent' or m.state = 'superseded'`,
+      where d.state <> 'sent' or m.state in ('superseded', 'cancelled')`,
   )
   const doubts = await pool.query<{ mailing_id: string; address: string; at: number }>(
     `select a.mailing_id, b.address, extract(epoch from a.at)::float8 * 1000 as at
@@ -37,17 +45,17 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   const burnt = await pool.query<{ burnt: number }>(
     `select count(*)::int as burnt from attempts where phase in ('connect', 'greeting', 'ehlo')`,
   )
-  const superseded = await pool.query<{ id: string }>(`select id from mailings where state = 'superseded'`)
+  const stopped = await pool.query<{ id: string }>(`select id from mailings where state in ('superseded', 'cancelled')`)
   // A letter without an end in a mailing that has one would never be looked at again.
   const notEnded = await pool.query<{ id: string }>(
     `select id from mailings m
-      where state not in ('done', 'superseded')
+      where state not in ('done', 'superseded', 'cancelled')
          or exists (select from deliveries d where d.mailing_id = m.id and d.state in ('due', 'claimed', 'deferred'))
       order by id`,
   )
 
   const key = (mailing: string, address: string) => `${mailing} ${address}`
-  const replaced = new Set(superseded.rows.map(({ id }) => id))
+  const withoutAll = new Set(stopped.rows.map(({ id }) => id))
   const ends = new Map(
     states.rows.map(({ mailing_id, address, state, at }) => [key(mailing_id, address), { state, at }]),
   )
@@ -59,7 +67,7 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   return {
     endOf: (mailing, address) =>
       ends.get(key(mailing, address)) ?? {
-        state: replaced.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
+        state: withoutAll.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
         at: Number.POSITIVE_INFINITY,
       },
     doubts: doubts.rows.map(({ mailing_id: mailing, address, at }) => ({ mailing, address, at })),

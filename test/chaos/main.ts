@@ -16,7 +16,8 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   lost     neither accepted by the mail host nor ended for a reason we know      must be 0
   excess   copies that no attempt in doubt explains                              must be 0
   late     letters begun after their reader's opt-out, or their release's
-           correction or withdrawal, was answered 2xx                            must be 0
+           correction or withdrawal, was answered 2xx, or of a mailing that
+           an operator had paused or cancelled a second before                   must be 0
   bare     the same of a MAIL FROM with nothing after it, which a process frozen
            before the answer wrote as it went on: one for each freeze at most
   phantom  letters to anybody they were not owed to, or under a wrong name       must be 0

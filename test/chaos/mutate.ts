@@ -27,6 +27,7 @@ export async function provoke(name: MutationName, wishes: ChaosWishes, isControl
       recipients: mutation.recipients ?? 2_000,
       queues: mutation.queues ?? wishes.queues,
       kills: mutation.kills,
+      seed: mutation.seed ?? wishes.seed,
     })
   try {
     const broken = await run(breakCopy(wishes.entries, folder, mutation))

@@ -18,6 +18,8 @@ export type Mutation = {
   readonly faults: readonly FaultName[]
   readonly kills: number
   readonly recipients?: number
+  /** Where one is needed: what a run is like depends on it. */
+  readonly seed?: number
   /** Where the queues must live, if not where the run has them. */
   readonly queues?: 'postgres' | 'redis'
   readonly red: readonly RedCounter[]

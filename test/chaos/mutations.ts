@@ -48,6 +48,17 @@ export const mutations = {
     kills: 60,
     red: ['late'],
   },
+  'no-halt': {
+    sentence: 'A chunk is taken and its letters claimed without asking whether an operator has paused the mailing.',
+    patches: [
+      { file: chunks, within: 'leaseChunk', find: ' and not m.paused', put: '' },
+      { file: deliveries, within: 'claimDeliveries', find: ' and not m.paused', put: '' },
+      { file: deliveries, within: 'writeDeliveries', find: ' or paused', put: '' },
+    ],
+    faults: ['pause', 'greylist'],
+    kills: 60,
+    red: ['late'],
+  },
   'no-wait': {
     sentence: 'An opt-out is answered while a worker may still begin a letter to that reader.',
     patches: [
@@ -129,6 +140,21 @@ create table attempts (`,
     ],
     faults: ['worker-kill'],
     kills: 20,
+    red: ['excess'],
+  },
+  'no-hold': {
+    sentence: 'Letters in doubt are sent again although they are to be kept for an operator.',
+    patches: [
+      {
+        file: 'workers/mailer/judge-outcome.js',
+        within: 'judgeAbandoned',
+        find: `doubt === 'hold' ? 'in_doubt' : 'due'`,
+        put: `'due'`,
+      },
+    ],
+    faults: ['worker-kill'],
+    kills: 40,
+    seed: 5,
     red: ['excess'],
   },
   'presume-sent': {

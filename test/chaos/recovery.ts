@@ -8,9 +8,9 @@ export type Outage = Span & { readonly part: string }
 export type Recovery = { readonly seconds: number; readonly part: string }
 
 /** What all workers processes together are called where none of them is up. */
-export const nobodyThere = 'nobody'
+const allWorkers = 'all workers'
 /** Without these no letter can be claimed. A process that is away has others beside it. */
-const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', nobodyThere])
+const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', allWorkers])
 
 /**
  * So few letters still to come for a release that they are those a mail host has put off: they go by the retry's clock,
@@ -70,4 +70,23 @@ export function awayWithin(start: number, end: number, outages: readonly Outage[
     counted = stop
   }
   return away
+}
+
+/** These and, as one of a part of its own, each time in which none of the workers processes was up. */
+export function withAllWorkers(outages: readonly Outage[], workers: readonly string[]): Outage[] {
+  return [...outages, ...whenAllAway(outages, workers).map((span) => ({ ...span, part: allWorkers }))]
+}
+
+/** When none of these parts was up. */
+function whenAllAway(outages: readonly Outage[], parts: readonly string[]): Span[] {
+  const [first = [], ...others] = parts.map((name): Span[] => outages.filter(({ part }) => part === name))
+  return others.reduce(
+    (spans, more) =>
+      spans.flatMap((span) =>
+        more
+          .map((one) => ({ from: Math.max(span.from, one.from), to: Math.min(span.to, one.to) }))
+          .filter(({ from, to }) => from < to),
+      ),
+    first,
+  )
 }

@@ -6,11 +6,11 @@ import { listIdle } from './each-alone.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
-import { readLedger } from './ledger.ts'
+import { listHeldInDoubt, readLedger } from './ledger.ts'
 import { openPress } from './press.ts'
 import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
-import { worstRecovery } from './recovery.ts'
+import { withAllWorkers, worstRecovery } from './recovery.ts'
 import type { SinkRules } from './sink-rules.ts'
 import { longestTakeover } from './takeover.ts'
 import { openTally } from './tally.ts'
@@ -50,6 +50,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly optOuts: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
+  /** What became of letters in doubt. */
+  readonly doubtsWere: 'resend' | 'hold'
   /** Parts that ended by themselves and were started again, or did not end when they were told to. */
   readonly fallen: number
   /** Workers processes that brought no mailing to its end when it was left to them alone. */
@@ -70,6 +72,8 @@ const patience = 60_000
 
 /** Every third seed. */
 const hasOwnJournals = (seed: number) => seed % 3 === 0
+/** Every fifth seed. */
+const inDoubtOf = (seed: number) => (seed % 5 === 0 ? 'hold' : 'resend')
 
 /** One run: an installation, readers, releases, faults, and the reckoning. */
 export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
@@ -79,6 +83,7 @@ export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
     pace,
     smallDisk: wishes.faults.includes('disk-full'),
     ownJournals: hasOwnJournals(wishes.seed),
+    inDoubt: inDoubtOf(wishes.seed),
   })
   const goOn = whenBrokenOff(() => house.close(false))
   let isClean = false
@@ -106,6 +111,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const press = openPress(house, String(seed), openChance(seed + 2), has('duplicate-webhook'))
   const played: Record<string, number> = {}
   const skipped: Record<string, string> = {}
+  const cancelled = new Map<string, number>()
   let now = 'a calm mailing first'
 
   const newest = () => press.newest()?.title ?? ''
@@ -146,6 +152,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       chance,
       publishNext: press.publishNext,
       publishForLater: press.publishForLater,
+      newest: press.newest,
+      noteCancelled: (mailing, asked) => cancelled.set(mailing, asked),
       isLong: isLongRun(wishes.kills),
       letters: () => tally.acceptances.length,
       skip: (why) => {
@@ -166,20 +174,21 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
   await visitors.close()
+  const doubledWhileHeld = inDoubtOf(seed) === 'hold' ? await settleHeld() : []
   clearInterval(ticking)
   await house.sink.flush()
   look()
   const ledger = await readLedger(house.pool)
   const { told } = press
-  const { outages, freezes } = house
-  const takeover = longestTakeover(
-    taken,
-    outages,
+  const { freezes } = house
+  const outages = withAllWorkers(
+    house.outages,
     house.workers.map(({ name }) => name),
   )
+  const takeover = longestTakeover(taken, outages)
   const recovery = worstRecovery(outages, told, tally)
   const counts = countLetters({
-    ...{ told, readers, tally, ledger, outages, freezes, disturbed },
+    ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
   })
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
@@ -201,6 +210,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     notEnded: ledger.notEnded.length,
     optOuts: visitors.left(),
     ownJournals: hasOwnJournals(seed),
+    doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,
     idle: idle.length,
     played,
@@ -210,11 +220,33 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     folder: house.folder,
   }
 
-  /** There is always a mailing under way: the next begins when the last is half accepted, or taken back. */
+  /**
+   * As long as letters in doubt are kept, nobody has one twice; those who do are told. Then an operator has them sent
+   * again, as often as they come into doubt anew, so that they are owed and counted like all others.
+   */
+  async function settleHeld(): Promise<string[]> {
+    now = 'letters in doubt are sent again'
+    await house.sink.flush()
+    look()
+    const doubled = [...tally.copies].flatMap(([title, letters]) =>
+      [...letters].filter(([, copies]) => copies.length > 1).map(([address]) => `${title} to ${address}`),
+    )
+    for (let settled = true; settled; ) {
+      settled = false
+      // Of what was stopped nothing is sent again.
+      for (const mailing of await listHeldInDoubt(house.pool))
+        if (await house.operator.act('settle', mailing)) settled = true
+      await letEnd()
+    }
+    return doubled
+  }
+
+  /** There is always a mailing under way: the next begins when the last is half accepted, taken back or cancelled. */
   async function keepBusy(): Promise<void> {
     while (isBusy) {
-      const isTakenBack = press.newest()?.kind === 'withdrawal'
-      if (isTakenBack || tally.acceptedOf(newest()) > wishes.recipients * 0.5) await press.publishNext()
+      const last = press.newest()
+      const isStopped = last?.kind === 'withdrawal' || cancelled.has(last?.mailings[0] ?? '')
+      if (isStopped || tally.acceptedOf(newest()) > wishes.recipients * 0.5) await press.publishNext()
       await pause(50)
     }
   }
@@ -249,7 +281,7 @@ async function untilEnded(house: House, letters: () => number): Promise<boolean>
     const { rows } = await house.pool
       .query<{ open: number }>(
         `select count(*)::int as open from mailings m
-          where state not in ('done', 'superseded')
+          where state not in ('done', 'superseded', 'cancelled')
              or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
       )
       .catch(() => ({ rows: [] }))

@@ -12,6 +12,8 @@ export type SinkOrder =
   | { readonly rules: SinkRules }
   | { readonly left: string }
   | { readonly replaced: { readonly mailing: string; readonly title: string } }
+  | { readonly stopped: string }
+  | { readonly resumed: string }
   | { readonly flush: true }
 export type SinkNews = { readonly port: number } | { readonly flushed: true }
 
@@ -59,6 +61,8 @@ process.on('message', (order: SinkOrder) => {
   if ('rules' in order) rules = order.rules
   else if ('left' in order) note({ is: 'left', to: order.left })
   else if ('replaced' in order) note({ is: 'replaced', to: '', ...order.replaced })
+  else if ('stopped' in order) note({ is: 'stopped', to: '', mailing: order.stopped })
+  else if ('resumed' in order) note({ is: 'resumed', to: '', mailing: order.resumed })
   else {
     flush()
     tell({ flushed: true })

@@ -1,6 +1,6 @@
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
-import { awayWithin, nobodyThere, type Outage, type Span } from './recovery.ts'
+import { awayWithin, type Outage, type Span } from './recovery.ts'
 
 /** What a process had in hand when it was killed or frozen, from then until it was in other hands. */
 export type Taken = Span & { readonly what: string }
@@ -133,35 +133,18 @@ const workOf = `
 
 /**
  * The longest of them in seconds, and which it was. After a restart of PostgreSQL no lease is held to have run out until
- * everybody had the time to renew it, so the clock begins anew; and it stands while there is nobody to take anything over.
+ * everybody had the time to renew it, so the clock begins anew.
  */
 export function longestTakeover(
   taken: readonly Taken[],
   outages: readonly Outage[],
-  workers: readonly string[],
 ): { readonly seconds: number; readonly what: string } {
-  const nobody = whenAllAway(outages, workers).map((span) => ({ ...span, part: nobodyThere }))
-  const standing = [...outages, ...nobody]
   let longest = { seconds: 0, what: '' }
   for (const { what, from, to } of taken) {
     const restarts = outages.filter((one) => one.part === 'postgres' && one.to > from && one.to < to)
     const since = Math.max(from, ...restarts.map((one) => one.to))
-    const seconds = (to - since - awayWithin(since, to, standing)) / 1000
+    const seconds = (to - since - awayWithin(since, to, outages)) / 1000
     if (seconds > longest.seconds) longest = { seconds, what }
   }
   return longest
-}
-
-/** When none of these parts was up. */
-function whenAllAway(outages: readonly Outage[], parts: readonly string[]): Span[] {
-  const [first = [], ...others] = parts.map((name): Span[] => outages.filter(({ part }) => part === name))
-  return others.reduce(
-    (spans, more) =>
-      spans.flatMap((span) =>
-        more
-          .map((one) => ({ from: Math.max(span.from, one.from), to: Math.min(span.to, one.to) }))
-          .filter(({ from, to }) => from < to),
-      ),
-    first,
-  )
 }

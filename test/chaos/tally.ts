@@ -16,7 +16,7 @@ export type Tally = {
   /** Every acceptance, in order. */
   readonly acceptances: readonly { readonly at: number; readonly title: string; readonly to: string }[]
   readonly refusals: ReadonlyMap<string, { readonly code: number; readonly at: number }>
-  /** Letters begun after their reader's opt-out, or their release's correction or withdrawal, had been answered. */
+  /** Letters begun after their reader's opt-out, their release's correction or withdrawal, or an operator's stop was answered. */
   readonly late: readonly Late[]
   /** Copies of one letter under two Message-IDs, two letters under one, and letters in another mailing's envelope. */
   readonly misnamed: readonly string[]
@@ -37,6 +37,7 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
   const leftAt = new Map<string, Answer>()
   const replacedMailings = new Map<string, Answer & { readonly title: string }>()
   const replacedTitles = new Map<string, Answer>()
+  const stoppedMailings = new Map<string, Answer>()
   /** By the place of their beginning in the order of things. */
   const late = new Map<number, Late>()
   const naming = openNaming()
@@ -54,6 +55,9 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const replaced = mailing === null ? undefined : replacedMailings.get(mailing)
       if (replaced && seq > replaced.seq)
         late.set(seq, { what: `${replaced.title} to ${to}, replaced by then`, at, answer: replaced.at, hasText: false })
+      const stopped = mailing === null ? undefined : stoppedMailings.get(mailing)
+      if (stopped && seq > stopped.seq)
+        late.set(seq, { what: `mailing ${mailing} to ${to}, stopped by then`, at, answer: stopped.at, hasText: false })
       if (mailing !== null && at < (firstBegun.get(mailing) ?? Infinity)) firstBegun.set(mailing, at)
       if ((refusals.get(to)?.code ?? 0) >= 500) begunToGone.push({ to, mailing })
     },
@@ -87,6 +91,12 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
     replaced: ({ mailing, title, seq, at }) => {
       replacedMailings.set(mailing, { title, seq, at })
       replacedTitles.set(title, { seq, at })
+    },
+    stopped: ({ mailing, seq, at }) => {
+      stoppedMailings.set(mailing, { seq, at })
+    },
+    resumed: ({ mailing }) => {
+      stoppedMailings.delete(mailing)
     },
   }
   return {

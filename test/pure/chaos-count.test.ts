@@ -63,6 +63,8 @@ type Circumstances = {
   readonly outages?: Evidence['outages']
   readonly freezes?: Evidence['freezes']
   readonly disturbed?: Evidence['disturbed']
+  readonly cancelled?: Evidence['cancelled']
+  readonly doubledWhileHeld?: Evidence['doubledWhileHeld']
 }
 
 function count(
@@ -77,6 +79,8 @@ function count(
     outages = [],
     freezes = [],
     disturbed = [],
+    cancelled = new Map(),
+    doubledWhileHeld = [],
   }: Circumstances = {},
 ): Counts {
   const tally = openTally(() => {})
@@ -85,14 +89,16 @@ function count(
     ...{ address, follows: 'from-the-start', left, leaveUrl: null, confirmPath: null },
   })
   const ledger = {
-    ...{ doubted: doubts.length, burnt: 0, notEnded: [], doubts, doubtsOf: () => [] },
+    ...{ doubted: doubts.length, burnt: 0, notEnded: [], doubts },
+    doubtsOf: (mailing: string, address: string) =>
+      doubts.filter((doubt) => doubt.mailing === mailing && doubt.address === address).map(({ at }) => at),
     endOf: (mailing: string, address: string) => ({
       state: states[`${mailing} ${address}`] ?? 'sent, or nothing at all',
       at: endedAt,
     }),
   } satisfies Ledger
   const evidence: Evidence = {
-    ...{ told: publications, tally, ledger, outages, freezes, disturbed, hasOneJournal },
+    ...{ told: publications, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld, hasOneJournal },
     readers: new Map([ada, ole].map((address) => [address, reader(address)])),
   }
   return countLetters(evidence)
@@ -127,6 +133,27 @@ test('a letter with the old text that begins after the answer is late, by its en
   expect(disguised).toMatchObject({ late: 1 })
   const before = begun(ada, '1')
   expect(count([first, corrected], [replaced('1', 'Quay'), before]).late).toBe(0)
+})
+
+test('what an operator has stopped begins no letter until it is to go on, and what was cancelled is owed to nobody', () => {
+  const of = (is: 'stopped' | 'resumed', mailing = '1'): Entry => ({ seq: ++seq, at: 5, is, to: '', mailing })
+  expect(count([first], [of('stopped'), begun(ada, '1')]).late).toBe(1)
+  expect(count([first], [of('stopped', '2'), begun(ada, '1')]).late).toBe(0)
+  expect(count([first], [of('stopped'), of('resumed'), begun(ada, '1')]).late).toBe(0)
+  const ended = { [`1 ${ada}`]: 'withdrawn', [`1 ${ole}`]: 'nothing at all' }
+  const cancelledAt = (at: number) => count([first], [], ended, { cancelled: new Map([['1', at]]) }).lost
+  expect([cancelledAt(100), cancelledAt(100_000)]).toEqual([0, 2])
+})
+
+test('a letter that is kept in doubt is nobody’s loss only where its mailing was stopped, and nobody has it twice meanwhile', () => {
+  const kept = { [`1 ${ada}`]: 'in_doubt', [`1 ${ole}`]: 'nothing at all' }
+  const doubts = [{ mailing: '1', address: ada, at: 20 }]
+  const cancelled = new Map([['1', 100]])
+  const journal = [begun(ada, '1')]
+  expect(count([first], journal, kept, { doubts, cancelled })).toMatchObject({ lost: 0, inDoubt: 1, unheard: 0 })
+  expect(count([first], journal, kept, { cancelled }).lost).toBe(1)
+  expect(count([first], journal, kept, { doubts }).lost).toBe(2)
+  expect(count([first], journal, kept, { doubts, cancelled, doubledWhileHeld: ['Quay to Ada'] }).excess).toBe(1)
 })
 
 test('whoever had the old text and is not told that the new one corrects it is untold', () => {
