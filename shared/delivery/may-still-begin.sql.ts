@@ -38,8 +38,9 @@ export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promi
 }
 
 /**
- * Resolves once no worker may still begin a letter of a mailing that a correction or withdrawal has just replaced: at once
- * where none is in a worker's hands, else when their claims have ended or run out.
+ * Resolves once no worker may still begin a letter of a mailing that a correction or withdrawal has just replaced, or that an
+ * operator had cancelled a moment before: at once where none is in a worker's hands, else when their claims have ended or run
+ * out.
  */
 export async function untilNothingReplacedMayBegin(pool: Pool, newsroom: NewsroomId): Promise<void> {
   for (;;) {
@@ -50,8 +51,8 @@ export async function untilNothingReplacedMayBegin(pool: Pool, newsroom: Newsroo
 }
 
 /**
- * How long a worker may still begin a letter of a mailing of this newsroom that was replaced a moment ago, in
- * milliseconds. Whoever replaced it had its row, which a claim holds until it is committed, so all there are can be seen; and
+ * How long a worker may still begin a letter of a mailing of this newsroom that was replaced or cancelled a moment ago, in
+ * milliseconds. Whoever ended it had its row, which a claim holds until it is committed, so all there are can be seen; and
  * what a worker has in hand is in a chunk that it has leased.
  */
 async function mayStillBeginReplaced(db: Db, newsroom: NewsroomId): Promise<number> {
@@ -61,8 +62,8 @@ async function mayStillBeginReplaced(db: Db, newsroom: NewsroomId): Promise<numb
        join chunks c on c.mailing_id = m.id and c.state = 'open' and c.lease_until is not null
        join deliveries d
          on d.mailing_id = m.id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
-      where m.newsroom_id = $1 and m.state = 'superseded' and m.forgotten_at is null
-        -- The moment is when the transaction that replaced it began, and it may have waited for its turn.
+      where m.newsroom_id = $1 and m.state in ('superseded', 'cancelled') and m.forgotten_at is null
+        -- The moment is when the transaction that ended it began, and it may have waited for its turn.
         and m.done_at > now() - interval '1 minute'
         and d.state = 'claimed' and d.until > now()`,
     [newsroom],

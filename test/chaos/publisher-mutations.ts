@@ -1,11 +1,36 @@
 import type { Mutation } from './mutation.ts'
 
+const webhook = 'services/api/publisher/accept-webhook.js'
 const deliveries = 'shared/delivery/delivery.sql.js'
 const audiences = 'shared/postgres/migrations/0006_audiences-and-digests.sql'
 const isStopped = `when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'`
 
 /** Guards of what a publisher was promised: that the old text stops, that whoever has it is told, that an hour is kept. */
 export const publisherMutations = {
+  'early-answer': {
+    sentence: 'A webhook is answered before what it told is committed.',
+    patches: [
+      {
+        file: webhook,
+        within: 'acceptWebhook',
+        find: 'const answer = await inTransaction(',
+        put: 'const answer = await new Promise((resolve, reject) => inTransaction(',
+      },
+      {
+        file: webhook,
+        within: 'acceptWebhook',
+        find: `return fresh;
+    });`,
+        put: `resolve(fresh);
+        await new Promise((done) => setTimeout(done, 40));
+        return fresh;
+    }).then(resolve, reject));`,
+      },
+    ],
+    faults: ['api-kill', 'clock-jump'],
+    kills: 200,
+    red: ['lost'],
+  },
   'no-stop': {
     sentence: 'A letter is claimed without asking whether its release has been corrected or withdrawn.',
     patches: [

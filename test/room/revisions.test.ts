@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
+import { cancelMailing } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
@@ -56,6 +57,13 @@ const correct = (title: string, more: object = {}) =>
 const withdraw = () => tell('release.withdrawn', { externalId: '2024-031' })
 const mailingOf = (answer: { json(): { mailing: { id: string } } }) => answer.json().mailing.id as MailingId
 const subjects = () => inbox.received.map(({ raw }) => /^Subject: (.*)$/m.exec(raw)?.[1] ?? '')
+
+async function withdrawals(): Promise<number> {
+  const { rows } = await database.pool.query<{ n: number }>(
+    `select count(*)::int as n from mailings where kind = 'withdrawal'`,
+  )
+  return rows[0]!.n
+}
 
 async function stateOf(mailing: MailingId): Promise<string> {
   const { rows } = await database.pool.query<{ state: string }>('select state from mailings where id = $1', [mailing])
@@ -174,7 +182,13 @@ describe('a withdrawal', () => {
     expect(inbox.received.filter(({ raw }) => raw.includes('Mer.')).length).toBeLessThan(200)
   })
 
-  test('is answered once no letter with the old text is in hand; those of another newsroom are nothing to it', async () => {
+  test.each([
+    [
+      'superseded',
+      'is answered once no letter with the old text is in hand; those of another newsroom are nothing to it',
+    ],
+    ['cancelled', 'is answered no sooner where an operator has cancelled what it takes back a moment before'],
+  ])('(%s) %s', async (ended) => {
     await givenReaders(database.pool, newsroom, 5)
     const old = mailingOf(await publish('Trukket tekst'))
     await cutAudience(engine.fanOut, old)
@@ -188,11 +202,14 @@ describe('a withdrawal', () => {
     }
     await database.pool.query(`update deliveries set until = now() + interval '1 hour' where state = 'claimed'`)
 
+    if (ended === 'cancelled') await cancelMailing(database.pool, old)
+
     let answer: Awaited<ReturnType<typeof withdraw>> | null = null
     const answering = withdraw().then((came) => {
       answer = came
     })
-    await expect.poll(() => stateOf(old)).toBe('superseded')
+    await expect.poll(withdrawals).toBe(1)
+    expect(await stateOf(old)).toBe(ended)
     // Any other answer comes meanwhile.
     expect((await publish('En annen', { externalId: 'another' })).statusCode).toBe(202)
     expect(answer).toBeNull()
