@@ -10,6 +10,7 @@ import {
   type Pausing,
   pausableStates,
 } from './mailing.ts'
+import { mostUnsuspected } from './trouble.ts'
 
 type MailingRow = {
   id: MailingId
@@ -68,8 +69,8 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
 
 /**
  * Mailings whose letters are not prepared or whose audience is not cut whole, a hundred at the most; a digest's readers are
- * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Those that have
- * been tried come last.
+ * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Those that may be at
+ * fault themselves come last.
  */
 export async function uncutMailings(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(
@@ -77,7 +78,8 @@ export async function uncutMailings(db: Db): Promise<MailingId[]> {
       where (state = 'accepted' and (try_until is null or try_until < now()) and (next_try_at is null or next_try_at <= now())
              or state = 'cutting' and kind <> 'digest')
         and not paused
-      order by tries > 0, due_at limit 100`,
+      order by own_faults > 0 or tries > $1, due_at limit 100`,
+    [mostUnsuspected],
   )
   return rows.map((row) => row.id)
 }

@@ -3,6 +3,7 @@ import { canEnter, type MailingId, type MailingState } from './mailing.ts'
 import {
   endedInTheMiddle,
   mostOwnFaults,
+  mostUnsuspected,
   ordinaryTry,
   tryLease,
   waitAfter,
@@ -25,7 +26,7 @@ export type Try = {
  * that one which ends its process counts like any other.
  *
  * What takes long leaves room for others: of one newsroom's mailings none is begun while another is taking longer than
- * usual, and of those in trouble there is one in hand at a time.
+ * usual, and of those that may be at fault themselves there is one in hand at a time.
  */
 export async function beginTry(db: Db, id: MailingId, giveUpAfter: number): Promise<Try | null> {
   const { rows } = await db.query<{ n: number; trouble: string | null; late: boolean }>(
@@ -40,9 +41,9 @@ export async function beginTry(db: Db, id: MailingId, giveUpAfter: number): Prom
               select from mailings o
                where o.state = 'accepted' and o.id <> m.id and o.try_until > now()
                  and (o.newsroom_id = m.newsroom_id and o.tried_at < now() - $3 * interval '1 second'
-                      or o.tries > 1 and m.tries > 0))
+                      or (o.own_faults > 0 or o.tries > $7 + 1) and (m.own_faults > 0 or m.tries > $7)))
      returning tries as n, trouble, coalesce(trouble = $4 and trouble_since < now() - $6 * interval '1 second', false) as late`,
-    [id, tryLease, ordinaryTry, endedInTheMiddle, waits, giveUpAfter],
+    [id, tryLease, ordinaryTry, endedInTheMiddle, waits, giveUpAfter, mostUnsuspected],
   )
   const row = rows[0]
   return row ? { mailingId: id, n: row.n, trouble: row.trouble, isLate: row.late } : null

@@ -20,17 +20,23 @@ export const mostOwnFaults = 5
 export const waitAfter = (tries: number) => Math.min(600, 5 * 3 ** (Math.max(tries, 1) - 1))
 
 /**
- * Seconds until the try that follows the `tries`th, where that one's process was gone before it had come to an end. So often
- * it is the process that was ended and not the letter that ended it that the first few are made again at once, and an hour is kept
- * although workers are killed over it one after another; after that it has to be the letter.
+ * So many tries may have ended without a letter, none by what the mailing carries, before it is dealt with as one in trouble: workers
+ * that are killed or lose a database one after another are a bad minute of the machine's, and an hour should be kept in it.
  */
-export const waitAfterVanishing = (tries: number) => (tries <= 3 ? 0 : waitAfter(tries - 3))
+export const mostUnsuspected = 3
+
+/**
+ * Seconds until the try that follows the `tries`th, where that one's process was gone before it had come to an end. So often
+ * it is the process that was ended and not the letter that ended it that the first few are made again at once; after that it has to
+ * be the letter.
+ */
+export const waitAfterVanishing = (tries: number) => (tries <= mostUnsuspected ? 0 : waitAfter(tries - mostUnsuspected))
 
 /**
  * Seconds until the try that follows the `tries`th, where our own machine was at fault, PostgreSQL for one: what was away comes
- * back without a word, and tries that ended with their process count as well.
+ * back without a word, and a connection that broke has left all the others as they were.
  */
-export const waitAfterOurFault = (tries: number) => Math.min(15, waitAfter(tries))
+export const waitAfterOurFault = (tries: number) => Math.min(15, waitAfterVanishing(tries))
 
 /** For how long a try counts as under way without a sign of life from whoever makes it, told every third of it. Seconds. */
 export const tryLease = 3

@@ -3,7 +3,7 @@ import { tellTrouble, waitAfter, waitAfterOurFault, waitAfterVanishing } from '.
 
 test('the waits between tries grow, and end at ten minutes, or at fifteen seconds where the fault is ours', () => {
   expect([1, 2, 3, 4, 5, 6, 50].map(waitAfter)).toEqual([5, 15, 45, 135, 405, 600, 600])
-  expect([1, 2, 3, 50].map(waitAfterOurFault)).toEqual([5, 15, 15, 15])
+  expect([1, 2, 3, 4, 5, 50].map(waitAfterOurFault)).toEqual([0, 0, 0, 5, 15, 15])
   expect([1, 2, 3, 4, 5, 6, 50].map(waitAfterVanishing)).toEqual([0, 0, 0, 5, 15, 45, 600])
 })
 

@@ -243,7 +243,7 @@ describe('a fault of our own machine', () => {
       await cutAudience(away, mailingId)
       expect(await standing(mailingId)).toEqual({ state: 'accepted', tries, reason: broken.message })
       // Back again, PostgreSQL tells nobody: a release must not rest for ten minutes then.
-      expect(await waitOf(mailingId)).toBe(tries === 1 ? 5 : 15)
+      expect(await waitOf(mailingId)).toBe(tries <= 3 ? 0 : tries === 4 ? 5 : 15)
       await pass(mailingId, 600)
     }
     await pass(mailingId, 172_800)
@@ -267,6 +267,22 @@ describe('a fault of our own machine', () => {
     expect(await begin()).toBe(5)
     await pass(mailingId, 14)
     expect(await begin()).toBeUndefined()
+  })
+
+  test('has no mailing wait for another one’s tries, until one of them may be at fault itself', async () => {
+    const [one, two] = [await givenMailing(database.pool, newsroom), await givenMailing(database.pool, other)]
+    const begin = async ({ mailingId }: typeof one) => (await beginTry(database.pool, mailingId, 172_800))?.n
+    const bothPass = async (seconds: number) => {
+      await pass(one.mailingId, seconds)
+      await pass(two.mailingId, seconds)
+    }
+    for (const n of [1, 2, 3, 4]) {
+      expect([await begin(one), await begin(two)]).toEqual([n, n])
+      await bothPass(600)
+    }
+    expect([await begin(one), await begin(two)]).toEqual([5, undefined])
+    await bothPass(600)
+    expect([await begin(two), await begin(one)]).toEqual([5, undefined])
   })
 
   test('as a worker that ends in the middle: another takes it up within seconds, and it counts', async () => {
