@@ -1,6 +1,8 @@
 import { type Processor, Queue, type WorkerOptions } from 'bullmq'
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log/log.ts'
+import { warnSeldom } from '../log/warn-seldom.ts'
+import { isDatabaseAway } from '../postgres/database-away.ts'
 import { within } from '../within.ts'
 import { CalmWorker, longestWait } from './calm-worker.ts'
 import { postgresOptions, steadfastBackend } from './postgres-backend.ts'
@@ -80,6 +82,8 @@ export function openQueue(store: QueueStore, name: QueueName, log: Log): OpenQue
 /** Milliseconds in which a store that lives has heard that we go. */
 const longestGoodbye = 2_000
 
+const didNotSucceed = 'a job did not succeed; it is tried again'
+
 /** Opens one queue's worker. */
 export function openWorker<Name extends QueueName>(
   store: QueueStore,
@@ -95,7 +99,10 @@ export function openWorker<Name extends QueueName>(
     try {
       await work
     } catch (err) {
-      log.warn({ err, queue: name, job: job.data }, 'a job did not succeed; it is tried again')
+      const about = { err, queue: name, job: job.data }
+      // With the database away each of a mailing's thousand chunks would say so, twice.
+      if (isDatabaseAway(err)) warnSeldom(log, about, didNotSucceed, name)
+      else log.warn(about, didNotSucceed)
       throw err
     } finally {
       underWay.delete(work)

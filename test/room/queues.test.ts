@@ -130,6 +130,27 @@ describe.each(['postgres', 'redis'] as const)('the queues on %s', (kind) => {
       ])
     })
 
+    test('that the database is away is told of once, however many jobs meet it', async () => {
+      const waking = wakeOn(store)
+      await ready(waking)
+      const log = recordedLog()
+      const tried = new Set<string>()
+      const act = async (id: string) => {
+        if (tried.has(id)) return
+        tried.add(id)
+        throw new Error('Connection terminated unexpectedly')
+      }
+      const worked = workOn(store, act, log)
+      const ids = ['one', 'two', 'three']
+      waking.wake(
+        'notices',
+        ids.map((id) => ({ payload: notice(id), id: `notice-${id}` })),
+      )
+      await until('they are worked', () => ids.every((id) => worked.includes(id)))
+      expect(tried.size).toBe(3)
+      expect(log.said).toHaveLength(1)
+    })
+
     test('two wake-ups of one name are one job while it waits, and the name works again once it is done', async () => {
       const waking = wakeOn(store)
       await ready(waking)
