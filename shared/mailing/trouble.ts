@@ -20,7 +20,7 @@ export const mostOwnFaults = 5
 export const waitAfter = (tries: number) => Math.min(600, 5 * 3 ** (Math.max(tries, 1) - 1))
 
 /**
- * So many tries may have ended without a letter, none by what the mailing carries, before it is dealt with as one in trouble: workers
+ * So many tries may have come to nothing, none by what the mailing carries, before the mailing itself is held to be the reason: workers
  * that are killed or lose a database one after another are a bad minute of the machine's, and an hour should be kept in it.
  */
 export const mostUnsuspected = 3
