@@ -12,7 +12,8 @@ export type WakeableChunk = ChunkName & {
 
 /**
  * Cuts the next stretch of the audience into chunks: readers with `after < id <= upto`, `chunks` × `size` at the most.
- * Ranks are shuffled within the stretch. Returns the chunks, and the last reader in them (`null`: none were left).
+ * Ranks are shuffled within the stretch; a mailing's first is 0. Returns the chunks, and the last reader in them (`null`: none
+ * were left).
  */
 export async function cutChunks(
   db: Db,
@@ -35,11 +36,15 @@ export async function cutChunks(
      ), slices as (
        select (place / $5::int)::int as slice, max(id) as upto_id, count(*)::int as size
          from audience group by 1
+     ), drawn as (
+       select *, row_number() over (order by random()) - 1 as place from slices
+     ), ranks as materialized (
+       select ranks_from($1) as start
      )
      insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
      select $1, $4 + slice, lag(upto_id, 1, $2::bigint) over (order by slice), upto_id, size,
-            $4 + row_number() over (order by random()) - 1, 'cut', now()
-       from slices
+            case when $4 + place = 0 then 0 else ranks.start + place end, 'cut', now()
+       from drawn cross join ranks
      returning n, rank, upto_id`,
     [stretch.mailingId, stretch.after, stretch.upto, stretch.firstN, stretch.size, stretch.chunks],
   )

@@ -24,9 +24,10 @@ export async function dealDeliveries(
          from placed group by slice
      )
      insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
-     select $1, last.n + slice + 1, after_id, upto_id, size, last.n + slice + 1, 'open', now()
+     select $1, last.n + slice + 1, after_id, upto_id, size,
+            case when last.n + slice = -1 then 0 else last.rank + slice end, 'open', now()
        from slices
-      cross join (select coalesce(max(n), -1) as n from chunks where mailing_id = $1) last`,
+      cross join (select coalesce(max(n), -1) as n, ranks_from($1) as rank from chunks where mailing_id = $1) last`,
     [mailing, readers, chunkSize],
   )
 }

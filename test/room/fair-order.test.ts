@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { dealDeliveries } from '../../shared/delivery/deal.sql.ts'
+import { insertDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { WakeUp } from '../../shared/queues/queues.ts'
+import type { Wake } from '../../shared/queues/wake.ts'
+import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
+import { givenMailing } from '../given/mailing.ts'
+import { givenNewsroom } from '../given/newsroom.ts'
+import { givenReaders, type Reader } from '../given/readers.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { openEngine } from '../rig/engine.ts'
+
+let database: TestDatabase
+let fanOut: FanOutDeps
+let newsroom: Newsroom
+let readers: Reader[]
+/** What the queue would hold: who came first goes first among equal ranks. */
+let waiting: WakeUp<'mail-bulk'>[] = []
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+  const wake = ((queue: string, wakeUps: WakeUp<'mail-bulk'>[]) => {
+    if (queue === 'mail-bulk') waiting.push(...wakeUps)
+  }) as Wake
+  const engine = openEngine(database.pool, 'smtp://127.0.0.1:9')
+  fanOut = { ...engine.fanOut, wake, chunkSize: 1 }
+})
+afterAll(() => database.close())
+beforeEach(async () => {
+  await emptyTables(database.pool)
+  waiting = []
+  newsroom = await givenNewsroom(database.pool)
+  readers = await givenReaders(database.pool, newsroom, 30)
+})
+
+/** Another release to all thirty, a chunk for each. */
+async function publish(): Promise<MailingId> {
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  await cutAudience(fanOut, mailingId)
+  return mailingId
+}
+
+/** One turn of a worker: whose chunk was the most urgent. */
+async function turn(): Promise<MailingId> {
+  const next = waiting.reduce((best, one) => (one.rank! < best.rank! ? one : best))
+  waiting.splice(waiting.indexOf(next), 1)
+  const { mailingId, chunk: n } = next.payload
+  const lease = await leaseChunk(database.pool, { mailingId, n })
+  await database.pool.query(`update chunks set state = 'done' where mailing_id = $1 and n = $2`, [mailingId, n])
+  await closeChunk(database.pool, lease!.chunk, 0)
+  return mailingId
+}
+
+async function turns(count: number): Promise<MailingId[]> {
+  const taken: MailingId[] = []
+  while (taken.length < count) taken.push(await turn())
+  return taken
+}
+
+describe('a mailing', () => {
+  test('comes to its end though others keep coming, each when the one before is half sent', async () => {
+    const first = await publish()
+    const sentOf = new Map<MailingId, number>()
+    let newest = first
+    let needed = 0
+    for (; (sentOf.get(first) ?? 0) < 30 && needed < 400; needed += 1) {
+      const mailing = await turn()
+      sentOf.set(mailing, (sentOf.get(mailing) ?? 0) + 1)
+      if (mailing === newest && sentOf.get(mailing) === 15) newest = await publish()
+    }
+    expect(sentOf.get(first)).toBe(30)
+    expect(needed).toBeLessThan(60)
+  })
+
+  test('begins at once beside one that is half sent, and from then on they take turns', async () => {
+    const first = await publish()
+    await turns(15)
+    const second = await publish()
+    const taken = await turns(11)
+    expect(taken[0]).toBe(second)
+    // The first is one ahead.
+    expect(taken.slice(1).filter((mailing) => mailing === first)).toHaveLength(6)
+    expect(taken.slice(1).filter((mailing) => mailing === second)).toHaveLength(4)
+  })
+
+  test('that is paused keeps nobody from the place that the others have reached', async () => {
+    const first = await publish()
+    const paused = await publish()
+    await database.pool.query('update mailings set paused = true where id = $1', [paused])
+    waiting = waiting.filter(({ payload }) => payload.mailingId !== paused)
+    await turns(20)
+    const third = await publish()
+    const taken = await turns(11)
+    expect(taken[0]).toBe(third)
+    expect(taken.filter((mailing) => mailing === first)).toHaveLength(6)
+  })
+
+  test('of a digest takes its turns like any other, however often readers are added to it', async () => {
+    await publish()
+    await turns(12)
+    const digest = await insertDigestMailing(database.pool, { newsroomId: newsroom.id, dueAt: null, paused: false })
+    const deal = (from: number, upto: number) =>
+      dealDeliveries(
+        database.pool,
+        digest,
+        readers.slice(from, upto).map(({ subscriptionId }) => subscriptionId),
+        1,
+      )
+    await deal(0, 3)
+    await turns(4)
+    await deal(3, 5)
+    const { rows } = await database.pool.query('select n, rank from chunks where mailing_id = $1 order by n', [digest])
+    // The turn of rank 12 is next, as twelve have had theirs, from 0; later that of 16.
+    expect(rows).toEqual([
+      { n: 0, rank: 0 },
+      { n: 1, rank: 13 },
+      { n: 2, rank: 14 },
+      { n: 3, rank: 16 },
+      { n: 4, rank: 17 },
+    ])
+  })
+})
