@@ -21,6 +21,8 @@ export type Entry = {
       readonly subject: string
       readonly messageId: string
       readonly leaveUrl: string
+      /** What its text lacks, in words; null: nothing. */
+      readonly lacks: string | null
     }
   /** The 250 was written. */
   | { readonly is: 'answered' }

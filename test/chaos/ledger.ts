@@ -2,7 +2,10 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 
 /** The little that is asked of the installation itself: why a letter was not sent, and what it holds to be in doubt. */
 export type Ledger = {
-  /** What became of a letter, and when, in milliseconds of the wall clock; Infinity where nothing was written down. */
+  /**
+   * What became of a letter, and when, in milliseconds of the wall clock. `nothing at all` is written down of it where its
+   * mailing was stopped before, which was then. Infinity: there is no telling.
+   */
   endOf(mailing: string, address: string): { readonly state: string; readonly at: number }
   /** When attempts at this letter were written down as in doubt. */
   doubtsOf(mailing: string, address: string): readonly number[]
@@ -45,7 +48,9 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   const burnt = await pool.query<{ burnt: number }>(
     `select count(*)::int as burnt from attempts where phase in ('connect', 'greeting', 'ehlo')`,
   )
-  const stopped = await pool.query<{ id: string }>(`select id from mailings where state in ('superseded', 'cancelled')`)
+  const stopped = await pool.query<{ id: string; at: number }>(
+    `select id, extract(epoch from done_at)::float8 * 1000 as at from mailings where state in ('superseded', 'cancelled')`,
+  )
   // A letter without an end in a mailing that has one would never be looked at again.
   const notEnded = await pool.query<{ id: string }>(
     `select id from mailings m
@@ -55,7 +60,7 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   )
 
   const key = (mailing: string, address: string) => `${mailing} ${address}`
-  const withoutAll = new Set(stopped.rows.map(({ id }) => id))
+  const stoppedAt = new Map(stopped.rows.map(({ id, at }) => [id, at]))
   const ends = new Map(
     states.rows.map(({ mailing_id, address, state, at }) => [key(mailing_id, address), { state, at }]),
   )
@@ -67,8 +72,8 @@ export async function readLedger(pool: Pool): Promise<Ledger> {
   return {
     endOf: (mailing, address) =>
       ends.get(key(mailing, address)) ?? {
-        state: withoutAll.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
-        at: Number.POSITIVE_INFINITY,
+        state: stoppedAt.has(mailing) ? 'nothing at all' : 'sent, or nothing at all',
+        at: stoppedAt.get(mailing) ?? Number.POSITIVE_INFINITY,
       },
     doubts: doubts.rows.map(({ mailing_id: mailing, address, at }) => ({ mailing, address, at })),
     doubtsOf: (mailing, address) => doubtsByLetter.get(key(mailing, address)) ?? [],

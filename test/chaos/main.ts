@@ -27,13 +27,14 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
            told only where all workers share one journal                         must be 0
   untimely releases that began before their hour, or too long after it           must be 0
   burnt    tries counted although the mail host could not be reached             must be 0
+  unheeded readers who would leave or follow, and were refused or not answered    must be 0
   notEnded mailings without an end                                               must be 0
-  fallen   processes that ended by themselves, or not when told to               must be 0
+  fallen   processes that ended by themselves, or not in order when told to      must be 0
   idle     workers processes that bring no mailing to its end by themselves      must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
-given. recoverySeconds is the worst time from a part being back to the next acceptance; takeoverSeconds the longest that a chunk, or
-a mailing being cut, of a process killed or frozen stayed in nobody's hands. Both are less what PostgreSQL, Redis, the
+given. recoverySeconds is the longest that no letter began although there were some to send, from a part being back;
+takeoverSeconds the longest that a chunk, or a mailing being cut, of a process killed or frozen stayed in nobody's hands. Both are less what PostgreSQL, Redis, the
 disk or the mail host was away in between; they must not be over 15 and 60.`,
   )
   .option('--seed <n>', 'the same seed plays the same faults', whole, 1)

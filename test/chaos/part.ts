@@ -21,7 +21,7 @@ export type PartNews = {
   onLost(part: string): void
   /** It goes on this moment, having stood still since `from`. */
   onThaw(from: number): void
-  /** It ended by itself, which no fault should make it do, or did not when it was told to. */
+  /** It ended by itself, which no fault should make it do, or not in order when it was told to. */
   onFell(part: string, how: string): void
 }
 
@@ -32,7 +32,8 @@ const longestStop = 40_000
 export async function openPart(name: string, start: () => Promise<ChildProcess>, news: PartNews): Promise<Part> {
   let child: ChildProcess | null = null
   let isWanted = true
-  let isEnding = false
+  /** By which it was told to end. */
+  let ending: 'SIGKILL' | 'SIGTERM' | null = null
   let isFrozen = false
   let ready: Promise<void> = run()
 
@@ -47,14 +48,16 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
     }
     child?.once('exit', (code, signal) => {
       child = null
-      if (!isEnding && isWanted) news.onFell(name, `ended by itself, with ${signal ?? code}`)
-      isEnding = false
+      if (ending === null) news.onFell(name, `ended by itself, with ${signal ?? code}`)
+      else if (ending === 'SIGTERM' && code !== 0) news.onFell(name, `was told to end, and did with ${signal ?? code}`)
+      ending = null
       const since = wallClock()
       if (isWanted) ready = run().then(() => news.onBack(name, since))
     })
   }
 
   async function stop(running: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    ending = signal
     const impatience = setTimeout(() => {
       news.onFell(name, 'did not end when it was told to')
       running.kill('SIGKILL')
@@ -66,10 +69,9 @@ export async function openPart(name: string, start: () => Promise<ChildProcess>,
   await ready
   return {
     name,
-    isUp: () => child !== null && !isEnding && !isFrozen,
+    isUp: () => child !== null && ending === null && !isFrozen,
     end: async (signal) => {
       if (child === null) return ready
-      isEnding = true
       if (signal === 'SIGKILL') news.onLost(name)
       await stop(child, signal)
       await ready

@@ -78,32 +78,35 @@ export async function gatherReaders(pool: Pool, newsroomId: string, count: numbe
   )
 }
 
-/** Leaves as a mailbox does it for its reader, by the link in a letter, until it is answered 2xx. */
-export async function leave(reader: Reader, isOver: () => boolean): Promise<boolean> {
+/** Leaves as a mailbox does it for its reader, by the link in a letter. Throws where that is refused, or not answered in time. */
+export async function leave(reader: Reader, isOver: () => boolean): Promise<void> {
   reader.left = { asked: wallClock(), answered: null }
-  while (!isOver()) {
-    if (await post(reader.leaveUrl!, 'List-Unsubscribe=One-Click')) {
-      reader.left.answered = wallClock()
-      return true
-    }
-  }
-  return false
+  await knock(`${reader.address}, who would leave,`, reader.leaveUrl!, 'List-Unsubscribe=One-Click', isOver)
+  reader.left.answered = wallClock()
 }
 
-export async function confirm(api: string, reader: Reader, isOver: () => boolean): Promise<boolean> {
+/** Confirms by the link in a letter. Throws where that is refused, or not answered in time. */
+export async function confirm(api: string, reader: Reader, isOver: () => boolean): Promise<void> {
   const asked = wallClock()
   // Until it is answered it may have taken effect or not.
   reader.follows = { asked, answered: Number.POSITIVE_INFINITY }
-  while (!isOver()) {
-    if (await post(`${api}${reader.confirmPath}`, 'answer=yes')) {
-      reader.follows = { asked, answered: wallClock() }
-      return true
-    }
-  }
-  return false
+  await knock(`${reader.address}, who would follow,`, `${api}${reader.confirmPath}`, 'answer=yes', isOver)
+  reader.follows = { asked, answered: wallClock() }
 }
 
-async function post(url: string, body: string): Promise<boolean> {
+/** Again and again until it is answered 2xx. */
+async function knock(who: string, url: string, body: string, isOver: () => boolean): Promise<void> {
+  while (!isOver()) {
+    const status = await post(url, body)
+    if (status >= 200 && status < 300) return
+    if (status >= 400 && status < 500 && status !== 429) throw new Error(`${who} was answered ${status}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  throw new Error(`${who} was not answered`)
+}
+
+/** The status; 0: the door is away. */
+async function post(url: string, body: string): Promise<number> {
   try {
     const response = await fetch(url, {
       method: 'POST',
@@ -112,10 +115,8 @@ async function post(url: string, body: string): Promise<boolean> {
       signal: AbortSignal.timeout(10_000),
     })
     await response.text()
-    if (response.ok) return true
+    return response.status
   } catch {
-    // The door is away: a mailbox tries again.
+    return 0
   }
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  return false
 }

@@ -19,37 +19,48 @@ const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', allWorkers])
 const stragglers = 0.1
 
 /**
- * The worst time from a part being back to the next acceptance of a letter that was owed by then, where more of its
- * release was still to come than stragglers. While something that
- * all depends on is away in its turn, the clock stands: waiting for that is none of the first part's recovery.
+ * The longest that no letter began although more of a release was still to come than stragglers. While something that all
+ * depend on is away the clock stands. It begins with the last letter before, or with the first part that is back since: so it is
+ * the time from a part being back to the next letter, and where letters in hand still left then, from the last of those.
+ * `part` is what had come back.
  */
-export function worstRecovery(
+export function longestStandstill(
   outages: readonly Outage[],
   told: readonly Published[],
   tally: Pick<Tally, 'acceptances'>,
 ): Recovery {
   const owedAt = new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
-  const fresh = freshUntil(tally.acceptances)
+  const beginnings = listFresh(tally.acceptances)
+  const returns = outages.toSorted((a, b) => a.to - b.to)
   let worst: Recovery = { seconds: 0, part: '' }
-  for (const { part, to } of outages) {
-    const isOwed = ({ title }: { title: string }) => (owedAt.get(title) ?? Infinity) < to
-    const next = tally.acceptances.find((entry) => entry.at > to && isOwed(entry))
-    if (!next || ![...fresh].some(([title, until]) => isOwed({ title }) && to < until)) continue
-    const seconds = (next.at - to - awayWithin(to, next.at, outages)) / 1000
-    if (seconds > worst.seconds) worst = { seconds, part }
+  let back = 0
+  let before = 0
+  for (const { at, title } of beginnings) {
+    // What nobody was owed yet as the last one began has not been waiting since.
+    const from = Math.max(before, owedAt.get(title) ?? before)
+    while (back < returns.length && returns[back]!.to < from) back += 1
+    const first = back < returns.length && returns[back]!.to < at ? returns[back]! : { to: from, part: '' }
+    const seconds = (at - first.to - awayWithin(first.to, at, outages)) / 1000
+    if (seconds > worst.seconds) worst = { seconds, part: first.part }
+    before = at
   }
   return worst
 }
 
-/** Until when more than stragglers of each release were still to come. */
-function freshUntil(acceptances: Tally['acceptances']): Map<string, number> {
+/** When each letter that was accepted had begun, in that order, without the stragglers of each release. */
+function listFresh(acceptances: Tally['acceptances']): { readonly at: number; readonly title: string }[] {
   const times = new Map<string, number[]>()
-  for (const { title, at } of acceptances) {
+  for (const { title, begunAt } of acceptances) {
     const known = times.get(title)
-    if (known) known.push(at)
-    else times.set(title, [at])
+    if (known) known.push(begunAt)
+    else times.set(title, [begunAt])
   }
-  return new Map([...times].map(([title, ats]) => [title, ats[Math.ceil(ats.length * (1 - stragglers)) - 1]!]))
+  return [...times]
+    .flatMap(([title, all]) => {
+      const ats = all.toSorted((a, b) => a - b)
+      return ats.slice(0, Math.ceil(ats.length * (1 - stragglers))).map((at) => ({ at, title }))
+    })
+    .toSorted((a, b) => a.at - b.at)
 }
 
 /** When the last of what was needed and away before then had come back; null: nothing had been away. */

@@ -6,11 +6,12 @@ import { listIdle } from './each-alone.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
-import { listHeldInDoubt, readLedger } from './ledger.ts'
+import { readLedger } from './ledger.ts'
 import { openPress } from './press.ts'
 import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
-import { withAllWorkers, worstRecovery } from './recovery.ts'
+import { longestStandstill, withAllWorkers } from './recovery.ts'
+import { settleHeld } from './settle-held.ts'
 import type { SinkRules } from './sink-rules.ts'
 import { longestTakeover } from './takeover.ts'
 import { openTally } from './tally.ts'
@@ -48,11 +49,13 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly withdrawals: number
   readonly notEnded: number
   readonly optOuts: number
+  /** Readers who would leave or follow and were turned away, or were not answered by the end. */
+  readonly unheeded: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
   /** What became of letters in doubt. */
   readonly doubtsWere: 'resend' | 'hold'
-  /** Parts that ended by themselves and were started again, or did not end when they were told to. */
+  /** Parts that ended by themselves and were started again, or not in order when they were told to. */
   readonly fallen: number
   /** Workers processes that brought no mailing to its end when it was left to them alone. */
   readonly idle: number
@@ -132,19 +135,22 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   look()
 
   house.sink.follow(rulesOf(wishes.faults, seed))
+  const acts = planActs(wishes, chance)
+  let actsPlayed = 0
   const visitors = sendVisitors({
     house,
     chance: openChance(seed + 1),
     readers: [...readers.values()],
     leaving: has('opt-out'),
     following: has('follow'),
+    progress: () => actsPlayed / acts.length,
     hasNewest: (reader) => tally.copies.get(newest())?.has(reader.address) ?? false,
   })
   press.beginRevising({ corrections: has('correction'), withdrawals: has('withdrawal') })
   let isBusy = true
   const publishing = keepBusy()
 
-  for (const name of planActs(wishes, chance)) {
+  for (const name of acts) {
     await pause(chance.between(100, 800))
     now = name
     const stage: Stage = {
@@ -163,6 +169,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     const fault: Fault = faults[name]
     if (fault.kind === 'act') await fault.act(stage)
     if (!(name in skipped)) played[name] = (played[name] ?? 0) + 1
+    actsPlayed += 1
   }
 
   now = 'waiting for the rest'
@@ -173,8 +180,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const { taken, disturbed } = await house.takeovers.close()
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
-  await visitors.close()
-  const doubledWhileHeld = inDoubtOf(seed) === 'hold' ? await settleHeld() : []
+  const unheeded = await visitors.close()
+  const doubledWhileHeld = inDoubtOf(seed) === 'hold' ? await settle() : []
   clearInterval(ticking)
   await house.sink.flush()
   look()
@@ -186,7 +193,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     house.workers.map(({ name }) => name),
   )
   const takeover = longestTakeover(taken, outages)
-  const recovery = worstRecovery(outages, told, tally)
+  const recovery = longestStandstill(outages, told, tally)
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
@@ -198,6 +205,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       ...counts.culprits,
       ...house.fallen.map((part) => `fallen: ${part}`),
       ...idle.map((part) => `idle: ${part}`),
+      ...unheeded.map((who) => `unheeded: ${who}`),
     ],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
@@ -209,6 +217,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     withdrawals: toldOf('withdrawal'),
     notEnded: ledger.notEnded.length,
     optOuts: visitors.left(),
+    unheeded: unheeded.length,
     ownJournals: hasOwnJournals(seed),
     doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,
@@ -220,25 +229,11 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     folder: house.folder,
   }
 
-  /**
-   * As long as letters in doubt are kept, nobody has one twice; those who do are told. Then an operator has them sent
-   * again, as often as they come into doubt anew, so that they are owed and counted like all others.
-   */
-  async function settleHeld(): Promise<string[]> {
+  async function settle(): Promise<string[]> {
     now = 'letters in doubt are sent again'
     await house.sink.flush()
     look()
-    const doubled = [...tally.copies].flatMap(([title, letters]) =>
-      [...letters].filter(([, copies]) => copies.length > 1).map(([address]) => `${title} to ${address}`),
-    )
-    for (let settled = true; settled; ) {
-      settled = false
-      // Of what was stopped nothing is sent again.
-      for (const mailing of await listHeldInDoubt(house.pool))
-        if (await house.operator.act('settle', mailing)) settled = true
-      await letEnd()
-    }
-    return doubled
+    return settleHeld(house, tally, letEnd)
   }
 
   /** There is always a mailing under way: the next begins when the last is half accepted, taken back or cancelled. */

@@ -3,6 +3,7 @@ import { lot } from './chance.ts'
 import type { Entry } from './journal.ts'
 import { openReplies } from './sink-replies.ts'
 import { isTurnedAway, isUnknown, type Misdeed, misdeedOf, type SinkRules, waitOf } from './sink-rules.ts'
+import { readText, type Text } from './sink-text.ts'
 
 type Told = { [Kind in Entry['is']]: Omit<Extract<Entry, { is: Kind }>, 'seq' | 'at'> }[Entry['is']]
 
@@ -111,15 +112,15 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
   function readLetter(): boolean {
     const end = bytes.indexOf('\r\n.\r\n')
     if (end === -1) return false
-    const header = bytes.toString('latin1', 0, Math.min(end, bytes.indexOf('\r\n\r\n') + 2))
+    const text = readText(bytes.toString('latin1', 0, end))
     bytes = bytes.subarray(end + 5)
     isInLetter = false
-    endLetter(letter!, letter!.to!, header)
+    endLetter(letter!, letter!.to!, text)
     letter = null
     return true
   }
 
-  function endLetter(ended: Letter, to: string, header: string): void {
+  function endLetter(ended: Letter, to: string, text: Text): void {
     const { misdeed } = ended
     const after = misdeed === 'late-250' ? lateBy(ended) : waitOf(host.rules(), ended.name, ended.nth)
     // A host that breaks off here may have kept the letter, or not: half of them have.
@@ -131,10 +132,10 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
       replies.say('421 4.3.2 going down', { after })
       breakOff(0)
     } else if (isBroken) {
-      if (lot(rules.seed, 'kept', ended.name, ended.nth) < 0.5) accept(ended, to, header)
+      if (lot(rules.seed, 'kept', ended.name, ended.nth) < 0.5) accept(ended, to, text)
       breakOff(misdeed === 'hang-after-dot' ? hangFor(ended) : 0)
     } else {
-      accept(ended, to, header)
+      accept(ended, to, text)
       replies.say('250 2.0.0 taken', {
         after,
         byteByByte: misdeed === 'tarpit',
@@ -143,16 +144,14 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
     }
   }
 
-  function accept(taken: Letter, to: string, header: string): void {
+  function accept(taken: Letter, to: string, text: Text): void {
     host.note({
       is: 'accepted',
       to,
       begunAt: taken.begun.at,
       begunSeq: taken.begun.seq,
       envelope: taken.name,
-      subject: fieldIn(header, 'Subject'),
-      messageId: fieldIn(header, 'Message-ID'),
-      leaveUrl: fieldIn(header, 'List-Unsubscribe').replace(/^<|>$/g, ''),
+      ...text,
     })
   }
 
@@ -171,5 +170,3 @@ function refusalOf(misdeed: Misdeed | null): string | null {
 }
 
 const pathIn = (line: string) => line.slice(line.indexOf('<') + 1, line.indexOf('>'))
-
-const fieldIn = (header: string, name: string) => new RegExp(`^${name}: ?(.*)\r$`, 'im').exec(header)?.[1] ?? ''

@@ -14,11 +14,11 @@ export type Tally = {
   /** Letters that say they are a correction: “<title> to <address>”. */
   readonly corrections: ReadonlySet<string>
   /** Every acceptance, in order. */
-  readonly acceptances: readonly { readonly at: number; readonly title: string; readonly to: string }[]
+  readonly acceptances: readonly { readonly begunAt: number; readonly title: string }[]
   readonly refusals: ReadonlyMap<string, { readonly code: number; readonly at: number }>
   /** Letters begun after their reader's opt-out, their release's correction or withdrawal, or an operator's stop was answered. */
   readonly late: readonly Late[]
-  /** Copies of one letter under two Message-IDs, two letters under one, and letters in another mailing's envelope. */
+  /** Copies of one letter under two Message-IDs, two letters under one, in another mailing's envelope, or not whole. */
   readonly misnamed: readonly string[]
   /** Mailing → when the first of its letters began. */
   readonly firstBegun: ReadonlyMap<string, number>
@@ -32,7 +32,7 @@ export type Tally = {
 export function openTally(onLetter: (address: string, leaveUrl: string) => void): Tally {
   const copies = new Map<string, Map<string, number[]>>()
   const corrections = new Set<string>()
-  const acceptances: { at: number; title: string; to: string }[] = []
+  const acceptances: { begunAt: number; title: string }[] = []
   const refusals = new Map<string, { code: number; at: number }>()
   const leftAt = new Map<string, Answer>()
   const replacedMailings = new Map<string, Answer & { readonly title: string }>()
@@ -66,7 +66,7 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const known = refusals.get(to)
       if (!known || (code >= 500 && known.code < 500)) refusals.set(to, { code, at })
     },
-    accepted: ({ to, at, begunAt, begunSeq, envelope, subject, messageId, leaveUrl }) => {
+    accepted: ({ to, begunAt, begunSeq, envelope, subject, messageId, leaveUrl, lacks }) => {
       const isCorrection = subject.startsWith(headedAsCorrected)
       const title = isCorrection ? subject.slice(headedAsCorrected.length) : subject
       const letter = `${title} to ${to}`
@@ -80,7 +80,8 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const letters = copies.get(title) ?? new Map<string, number[]>()
       copies.set(title, letters)
       letters.set(to, [...(letters.get(to) ?? []), begunAt])
-      acceptances.push({ at, title, to })
+      acceptances.push({ begunAt, title })
+      if (lacks !== null) naming.misnamed.push(`${letter}, which lacks ${lacks}`)
       naming.check({ letter, title, messageId, mailing: mailingIn(envelope) })
       onLetter(to, leaveUrl)
     },

@@ -48,6 +48,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('unheard', result.unheard),
     row('untimely', result.untimely, `of ${result.played.embargo ?? 0} under embargo`),
     row('burnt', result.burnt),
+    row('unheeded', result.unheeded),
     row('notEnded', result.notEnded),
     row('fallen', result.fallen),
     row('idle', result.idle),

@@ -25,6 +25,7 @@ const mustBeNone = [
   'unheard',
   'untimely',
   'burnt',
+  'unheeded',
   'notEnded',
   'fallen',
   'idle',

@@ -5,8 +5,8 @@ import { confirm, leave, type Reader } from './readers.ts'
 export type Visitors = {
   /** Readers whose opt-out has been answered. */
   left(): number
-  /** Lets nobody more come, and waits for those who knock. */
-  close(): Promise<void>
+  /** Lets nobody more come. Whom those had been turned away by who knocked, or left waiting until now. */
+  close(): Promise<readonly string[]>
 }
 
 type Wishes = {
@@ -15,29 +15,40 @@ type Wishes = {
   readonly readers: readonly Reader[]
   readonly leaving: boolean
   readonly following: boolean
+  /** How much of the run is over, from 0 to 1: so many of all that come have come by then. */
+  progress(): number
   /** Whether the letter that is being sent has been accepted for this reader. */
   hasNewest(reader: Reader): boolean
 }
 
 /** Few enough that most readers are still there at the end. */
-const mostLeave = 0.2
+const mostLeave = 0.25
 const mostAtOnce = 20
 /** Of those who leave, most do it before the newest letter has come: it is the letter that must not come any more. */
 const looks = 4
 
+/** Milliseconds that those who knock are waited for in the end, when nothing is broken any more. */
+const patience = 30_000
+
 /** Readers who come at random moments through the public doors. */
-export function sendVisitors({ house, chance, readers, leaving, following, hasNewest }: Wishes): Visitors {
+export function sendVisitors({ house, chance, readers, leaving, following, progress, hasNewest }: Wishes): Visitors {
   let isOver = false
   let left = 0
   let gone = 0
+  const unheeded: string[] = []
   const knocking = new Set<Promise<void>>()
   const candidates = readers.filter((reader) => reader.follows === 'from-the-start')
   const pending = chance.shuffle(readers.filter((reader) => reader.confirmPath !== null))
-  const hasStopped = () => isOver
+  const mostFollow = pending.length
+  let deadline = Number.POSITIVE_INFINITY
+  const hasStopped = () => performance.now() > deadline
 
   const visit = (act: Promise<void>) => {
-    knocking.add(act)
-    void act.finally(() => knocking.delete(act))
+    const heeded = act.catch((error: Error) => {
+      unheeded.push(error.message)
+    })
+    knocking.add(heeded)
+    void heeded.finally(() => knocking.delete(heeded))
   }
 
   async function leaveOne(): Promise<void> {
@@ -46,19 +57,21 @@ export function sendVisitors({ house, chance, readers, leaving, following, hasNe
     const reader = seen.find((one) => !hasNewest(one)) ?? seen[0]
     if (!reader) return
     gone += 1
-    if (!(await leave(reader, hasStopped))) return
+    await leave(reader, hasStopped)
     // First of all into the sink's journal: whatever begins from here on is late.
     house.sink.noteLeft(reader.address)
     left += 1
   }
 
   async function comeAndGo(): Promise<void> {
-    for (let n = 0; !isOver; n += 1) {
+    while (!isOver) {
       await new Promise((resolve) => setTimeout(resolve, chance.between(20, 180)))
       if (knocking.size >= mostAtOnce) continue
-      if (leaving && gone < candidates.length * mostLeave) visit(leaveOne())
-      const follower = following && n % 10 === 0 ? pending.pop() : undefined
-      if (follower) visit(confirm(house.installation.api, follower, hasStopped).then(() => undefined))
+      const due = progress()
+      if (leaving && gone < candidates.length * mostLeave * due) visit(leaveOne())
+      const isFollowerDue = following && mostFollow - pending.length < mostFollow * due
+      const follower = isFollowerDue ? pending.pop() : undefined
+      if (follower) visit(confirm(house.installation.api, follower, hasStopped))
     }
   }
 
@@ -67,8 +80,10 @@ export function sendVisitors({ house, chance, readers, leaving, following, hasNe
     left: () => left,
     close: async () => {
       isOver = true
+      deadline = performance.now() + patience
       await coming
       await Promise.all(knocking)
+      return unheeded
     },
   }
 }

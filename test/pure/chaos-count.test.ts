@@ -46,7 +46,7 @@ const letter = (to: string, mailing: string, subject: string, messageId = `${mai
   begun(to, mailing, at),
   {
     ...{ seq: ++seq, at: at + 1, is: 'accepted', to, envelope: envelopeOf(mailing), begunAt: at, begunSeq: seq - 1 },
-    ...{ subject, messageId, leaveUrl: '' },
+    ...{ subject, messageId, leaveUrl: '', lacks: null },
   },
 ]
 const replaced = (mailing: string, title: string): Entry => ({
