@@ -90,6 +90,14 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
     : null
 }
 
+/** Keeps a claim for another minute. */
+export async function keepNotice(db: Db, { id, fence }: Pick<ClaimedNotice, 'id' | 'fence'>): Promise<void> {
+  await db.query(
+    `update notices set next_at = now() + interval '60 seconds' where id = $1 and fence = $2 and state = 'claimed'`,
+    [id, fence],
+  )
+}
+
 /** Ends a claim. `wait`, in seconds, when it is to be tried again. */
 export async function recordNotice(
   db: Db,

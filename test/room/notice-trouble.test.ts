@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase } from '../rig/database.ts'
 import { signal } from '../rig/hand-over.ts'
@@ -50,6 +50,38 @@ test('a receiving domain that does not answer keeps no reader of another one fro
   answer()
   await silent
   expect(arrived()).toEqual(['kari@example.org', 'ola@silent.example', 'per@silent.example'])
+  await sender.close()
+  await house.app.close()
+  await database.close()
+})
+
+test('a notice over whose end the mail host takes longer than a minute is in one pair of hands all the while', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  const database = await openTestDatabase()
+  const house = await readerHouse(database.pool)
+  const sender = await openNoticeSender(database.pool)
+  const newsroom = await givenNewsroom(database.pool)
+  const { given: itAnswers, give: answer } = signal()
+  sender.inbox.slow.set('silent.example', itAnswers)
+  await follow(house, newsroom, 'kari@silent.example')
+  const silent = sender.workAtOnce()
+  /** Seconds until somebody else may take it. */
+  const left = async () => {
+    const { rows } = await database.pool.query<{ left: number }>(
+      `select extract(epoch from next_at - now())::float8 as left from notices where state = 'claimed'`,
+    )
+    return rows[0]?.left ?? Number.NaN
+  }
+  await until('it is claimed', async () => (await left()) > 0)
+  await database.pool.query(`update notices set next_at = now() + interval '40 seconds'`)
+  vi.advanceTimersByTime(20_000)
+  await until('it is claimed for another minute', async () => (await left()) > 50)
+  answer()
+  await silent
+  const { rows } = await database.pool.query('select state, attempt, fence from notices')
+  expect(rows).toEqual([{ state: 'sent', attempt: 1, fence: '1' }])
+  vi.advanceTimersByTime(60_000)
+  vi.useRealTimers()
   await sender.close()
   await house.app.close()
   await database.close()

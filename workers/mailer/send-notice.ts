@@ -6,7 +6,7 @@ import type { LinkKeys } from '../../shared/links/token.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { NoticeId, NoticeKind } from '../../shared/notice/notice.ts'
-import { type ClaimedNotice, claimNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
+import { type ClaimedNotice, claimNotice, keepNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
 import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { endAllOf } from '../../shared/subscription/end-subscriptions.sql.ts'
@@ -41,6 +41,8 @@ export type NoticeDeps = {
 const relayRest = 5
 /** Milliseconds after which a letter that still waits for the mail host has another connection opened in its place. */
 const longestAlone = 1_000
+/** Milliseconds. A claim lasts a minute and is renewed; what the mail host has not begun by then is asked about anew. */
+const [renewEvery, beginWithin] = [20_000, 45_000]
 
 /** Sends one transactional letter, if it is due and still of use. */
 export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> {
@@ -57,6 +59,8 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     token: tokenFor(deps, notice),
   }
   let begunAt = Number.POSITIVE_INFINITY
+  // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more.
+  const renewing = setInterval(() => void keepNotice(deps.pool, notice).catch(() => undefined), renewEvery)
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
     parts: fillLetter(prepared, reader),
@@ -64,11 +68,13 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
       begunAt = performance.now()
       return !deps.stopping()
     },
+    until: performance.now() + beginWithin,
     // A receiving domain may keep it waiting for minutes, and who asked next, of another, is not to wait for that.
     stands: () => performance.now() - begunAt > longestAlone,
     prepared,
     reader,
   })
+  clearInterval(renewing)
   const isDoubtful = outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)
   const verdict = judgeOutcome(outcome, {
     isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domainOf(notice.address))),
@@ -87,9 +93,10 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     await suppressBouncedReader(deps.pool, notice.subscriberId)
     await endAllOf(deps.pool, [notice.subscriberId], 'bounced')
   }
-  const again = verdict.state === 'due' || verdict.state === 'deferred' || verdict.state === 'in_doubt'
+  const again = verdict.state === 'due' || verdict.state === 'deferred'
   await recordNotice(deps.pool, notice, {
-    state: again ? 'deferred' : (verdict.state as 'sent' | 'bounced' | 'failed'),
+    // In doubt to the end of the curve: enough copies.
+    state: again ? 'deferred' : verdict.state === 'in_doubt' ? 'failed' : verdict.state,
     wait: again ? (verdict.wait ?? relayRest) : null,
     reply: verdict.reply ?? verdict.relay ?? null,
     counts: verdict.begun,
