@@ -91,6 +91,8 @@ const longestTurn = 1_000
 const restOfAll = 500
 /** Seconds. */
 const restAfterTrouble = 2
+/** Seconds. */
+const restAfterNothing = 1
 
 /**
  * Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. `slow`: where it puts what
@@ -116,6 +118,8 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.
     if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
+    // A host that takes connections and says nothing is no trouble yet; claiming and putting back would be all that is done.
+    if (handed.putBack === window.length && slow.length === 0) return restAfterNothing
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
     if (window.length < most && handed.putBack === 0) return 0
     // With a letter that is waited for the chunk cannot be given back, and nobody else would send the rest of it meanwhile.
