@@ -1,7 +1,7 @@
 /**
  * How fast a receiving domain is sent to. One that answers as quickly as the others has no pace at all. One that is
  * slow gets the share of connections it can use, so that it does not stand on those of the others; one whose provider
- * refuses us is held, each time for longer, and then begun again at a letter a second. Both recover slowly.
+ * refuses us is held, each time within an hour for longer, and then begun again at a letter a second. Both recover slowly.
  */
 export type Pace = {
   /** Letters a second. */
@@ -58,7 +58,8 @@ export function adaptPace(pace: Pace | null, seen: Sighting, now: number): Pace 
 function hold(pace: Pace | null, seen: Sighting, now: number): Pace {
   // Letters that were under way when the hold began are refused as well; they say nothing new.
   if (pace && pace.heldUntil > now) return pace
-  const holds = (pace?.reason === 'blocked' ? pace.holds : 0) + 1
+  const isFresh = pace?.reason === 'blocked' && now - Math.max(pace.heldUntil, pace.changedAt) < longestHold
+  const holds = (isFresh ? pace.holds : 0) + 1
   return {
     rate: 1,
     heldUntil: now + Math.min(longestHold, firstHold * 2 ** (holds - 1)),

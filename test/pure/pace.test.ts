@@ -44,6 +44,14 @@ describe('a receiving domain', () => {
     expect(pace).toMatchObject({ rate: 1, reason: 'blocked', detail: '421 4.7.0 Slow down' })
   })
 
+  test('is held for a minute again where it was refused an hour and more before', () => {
+    const refused = seen({ accepted: 0, blocked: 3 })
+    const once = adaptPace(null, refused, 0)!
+    const soon = adaptPace(once, refused, once.heldUntil + 3_000_000)!
+    const later = adaptPace(soon, refused, soon.heldUntil + 3_700_000)!
+    expect([once, soon, later].map(({ holds }) => holds)).toEqual([1, 2, 1])
+  })
+
   test('is not held for longer by what was under way when the hold began', () => {
     const blocked = seen({ accepted: 0, blocked: 3 })
     const pace = adaptPace(null, blocked, 0)!
