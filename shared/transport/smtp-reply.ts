@@ -85,7 +85,7 @@ export function toReply(code: number, lines: readonly string[]): Reply {
   const enhanced = enhancedCode.exec(lines[0] ?? '')?.[1] ?? null
   const agrees = enhanced !== null && enhanced.charCodeAt(0) - 0x30 === Math.floor(code / 100)
   const words = agrees ? lines.map((line) => line.replace(enhancedCode, '')) : lines
-  const text = words.join(' ').replace(controls, ' ').trim().slice(0, longestText)
+  const text = words.join(' ').replace(controls, ' ').trim().slice(0, longestText).toWellFormed()
   return { code, enhanced: agrees ? enhanced : null, text }
 }
 

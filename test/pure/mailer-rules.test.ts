@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Outcome, Phase } from '../../shared/transport/transport.ts'
-import { judgeOutcome } from '../../workers/mailer/judge-outcome.ts'
+import { judgeOutcome, judgePoison } from '../../workers/mailer/judge-outcome.ts'
 import { type Meaning, readReply } from '../../workers/mailer/reply-rules.ts'
 import { nextWait, tellCurve } from '../../workers/mailer/retry-curve.ts'
 import { openWindowSize } from '../../workers/mailer/window-size.ts'
@@ -37,6 +37,12 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 554, '5.7.1', '<kari@example.org>: Relay access denied', 'ours'],
     ['rcpt', 554, '5.7.1', '<host[192.0.2.1]>: Client host rejected: Access denied', 'ours'],
     ['rcpt', 550, null, 'relaying denied', 'ours'],
+    // Exim's, of a sender whose domain it cannot route.
+    ['rcpt', 550, null, 'Verification failed for <b+1@mail.example> Unrouteable address Sender verify failed', 'ours'],
+    ['rcpt', 550, null, 'Verification failed for <b+1@mail.example> No Such User Here', 'ours'],
+    ['rcpt', 550, null, 'Sender verify failed', 'ours'],
+    ['rcpt', 451, null, 'Could not complete sender verify callout', 'wait'],
+    ['rcpt', 550, null, 'Unrouteable address', 'ended'],
     ['rcpt', 550, '5.7.1', 'host mx.example said: 550 5.7.1 Relay access denied (in reply to RCPT TO)', 'blocked'],
     ['rcpt', 550, '5.1.1', 'Recipient address rejected: host mx.example said: 550 sender rejected', 'gone'],
     ['rcpt', 550, null, 'Sender address unknown here', 'ended'],
@@ -61,6 +67,9 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 421, '4.7.0', 'Rate limited', 'blocked'],
     ['dot', 452, '4.7.28', 'Unusual rate', 'blocked'],
     ['rcpt', 450, '4.2.0', 'Greylisted', 'wait'],
+    ['rcpt', 451, '4.7.1', 'Greylisting in action, please come back later', 'wait'],
+    ['dot', 451, '4.7.1', 'Try again later', 'wait'],
+    ['rcpt', 451, '4.7.1', 'Too much mail from you, try again later', 'blocked'],
     ['rcpt', 451, null, 'Try again later', 'wait'],
     ['rcpt', 452, '4.5.3', 'Too many recipients', 'wait'],
     ['rcpt', 552, null, 'Exceeded storage allocation', 'wait'],
@@ -98,6 +107,23 @@ describe('an attempt', () => {
       state: 'in_doubt',
       trouble: { verdict: 'in_doubt' },
     })
+  })
+
+  test('whose dot is never answered is sent again at once only the first time, then by the curve, and is kept at its end', () => {
+    const outcome = { kind: 'in-doubt', detail: 'cut' } as const
+    const trouble = { verdict: 'in_doubt' }
+    expect(judge(outcome, 2)).toMatchObject({ state: 'deferred', wait: 660, begun: true, trouble })
+    expect(judge(outcome, 40)).toMatchObject({ state: 'in_doubt', wait: null, begun: true, trouble })
+  })
+
+  test('is told in words that PostgreSQL takes, wherever a reply is cut', () => {
+    const emoji = '\u{1f4ec}'
+    for (const before of [181, 182, 491, 492, 499, 500]) {
+      const reply = { code: 450, enhanced: '4.2.0', text: `${'x'.repeat(before)}${emoji.repeat(300)}` }
+      const { reply: told, trouble } = judge({ kind: 'refused', phase: 'rcpt', reply })
+      expect([told!.isWellFormed(), trouble!.detail.isWellFormed()]).toEqual([true, true])
+    }
+    expect(judgePoison(new Error('a\u0000b')).trouble!.detail).toBe('The letter could not be made: Error: a b')
   })
 
   test('that never reached MAIL FROM is not counted as one', () => {

@@ -32,20 +32,23 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       return { state: 'sent', wait: null, reply: tellReply(outcome.reply), trouble: null, begun: true }
     case 'not-started':
       return { state: 'due', wait: null, reply: null, trouble: null, begun: false }
-    case 'in-doubt': {
-      const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: outcome.detail } as const
-      if (given.doubt === 'hold') return { state: 'in_doubt', wait: null, reply: null, trouble, begun: true }
-      return { state: 'due', wait: null, reply: null, trouble, begun: true }
-    }
+    case 'in-doubt':
+      return doubted(given, outcome.detail)
     case 'unreachable':
       if (beforeMail.has(outcome.phase)) return spared(outcome.detail, null)
       return later(given, {
         reply: null,
-        trouble: { verdict: 'deferred', phase: outcome.phase, code: null, enhanced: null, detail: outcome.detail },
+        trouble: {
+          verdict: 'deferred',
+          phase: outcome.phase,
+          code: null,
+          enhanced: null,
+          detail: cut(outcome.detail, 500),
+        },
       })
     case 'refused': {
       const { phase, reply } = outcome
-      const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: reply.text.slice(0, 500) }
+      const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: cut(reply.text, 500) }
       const told = tellReply(reply)
       const said = readReply(phase, reply)
       const meaning = said === 'nowhere' ? (given.isNowhere ? 'gone' : 'wait') : said
@@ -96,7 +99,7 @@ export const judgePoison = (error: unknown): Verdict => ({
     phase: 'compose',
     code: null,
     enhanced: null,
-    detail: `The letter could not be made: ${String(error)}`.slice(0, 500),
+    detail: cut(`The letter could not be made: ${String(error)}`, 500),
   },
   begun: true,
 })
@@ -124,6 +127,19 @@ const spared = (relay: string, reply: string | null): Verdict => ({
   relay,
 })
 
+/**
+ * Sent again at once after the first try, because a line breaks now and then. A host that never answers this letter's dot may
+ * have it each time: further copies go by the curve, and at its end the letter is kept for an operator.
+ */
+function doubted(given: Judgement, detail: string): Verdict {
+  const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: cut(detail, 500) } as const
+  const told = { reply: null, trouble, begun: true }
+  if (given.doubt === 'hold') return { state: 'in_doubt', wait: null, ...told }
+  if (given.attempt === 1) return { state: 'due', wait: null, ...told }
+  const wait = nextWait(given.curve, given.attempt, given.chance)
+  return wait === null ? { state: 'in_doubt', wait, ...told } : { state: 'deferred', wait, ...told }
+}
+
 function later(given: Judgement, told: { reply: string | null; trouble: NonNullable<Verdict['trouble']> }): Verdict {
   const wait = nextWait(given.curve, given.attempt, given.chance)
   return wait === null
@@ -133,7 +149,8 @@ function later(given: Judgement, told: { reply: string | null; trouble: NonNulla
 
 // The ledger keeps a reply as the host gave it, cut to what a desk can show.
 const tellReply = (reply: Reply) =>
-  [reply.code, reply.enhanced, reply.text]
-    .filter((part) => part !== null && part !== '')
-    .join(' ')
-    .slice(0, 200)
+  cut([reply.code, reply.enhanced, reply.text].filter((part) => part !== null && part !== '').join(' '), 200)
+
+// PostgreSQL takes neither half a character in JSON, which a cut may leave, nor a NUL; and what it does not take is offered again
+// and again, with all that is recorded beside it.
+const cut = (text: string, most: number) => text.slice(0, most).replaceAll('\u0000', ' ').toWellFormed()

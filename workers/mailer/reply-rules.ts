@@ -34,11 +34,12 @@ const providerBlock =
   /block(ed|ing|list)|black ?list|deny ?list|\brbl\b|spamhaus|reputation|rate.?limit|too many (connections|messages)|spam|policy|unsolicited/i
 
 /*
- * What hosts say after MAIL FROM of what is wrong with us: Postfix judges sender and client at RCPT only, providers of
- * relays judge From, account and quota when they have read the letter.
+ * What hosts say after MAIL FROM of what is wrong with us: Postfix and Exim judge sender and client at RCPT only, providers of
+ * relays judge From, account and quota when they have read the letter. Exim names the sender it could not verify, and why, in
+ * the words it has for an unknown recipient.
  */
 const senderRefused =
-  /sender (address )?(is )?(rejected|denied|refused|invalid|not )|(address|identity|sender|domain)[^.]{0,40} not (been )?(verified|authori[sz]ed)|not owned by|not (allowed|authori[sz]ed|permitted) to (send|relay)|permissions? to send as|sendasdenied/i
+  /sender (address )?(is )?(rejected|denied|refused|invalid|not )|(address|identity|sender|domain)[^.]{0,40} not (been )?(verified|authori[sz]ed)|not owned by|not (allowed|authori[sz]ed|permitted) to (send|relay)|permissions? to send as|sendasdenied|sender verif(y|ication) (fail|defer)|verification failed (for|while)|callback setup failed/i
 const relayRefused =
   /relay(ing)? (access )?(is )?(denied|prohibited|not (permitted|allowed))|not relay|unable to relay|(client host|helo command) rejected/i
 const loginMissing = /authentication (is )?required|must (be )?authenticat|not authenticated|unauthenticated sender/i
@@ -77,6 +78,8 @@ export const replyRules: readonly Rule[] = [
   { phases: recipientPhases, enhanced: noSuchDomain, meaning: 'nowhere' },
   // The mailbox or its domain has a new owner (RFC 7293): another person.
   { phases: recipientPhases, enhanced: /^5\.7\.(17|18)$/, meaning: 'gone' },
+  // Greylisting of Milter's and Rspamd's kind has the code of a policy, and is over by itself.
+  { enhanced: /^4\.7\.[01]$/, text: /gr[ea]y.?list|^try again later\.?$/i, meaning: 'wait' },
   // Refused for who we are or how we send: 5.7.x and 4.7.x are policy (RFC 3463 3.8).
   { enhanced: /^[45]\.7\./, meaning: 'blocked' },
   // Size and form of the letter, and our own mistakes in the conversation.
