@@ -24,6 +24,8 @@ export type Stage = {
   letters(): number
   /** Says why an act was not played. */
   skip(why: string): void
+  /** Tells that it was played, and met nothing of what it was aimed at. */
+  noteInVain(): void
 }
 
 export const acts = {
@@ -52,6 +54,7 @@ export const acts = {
     await published
     await pause(stage.chance.between(0, 200))
     void part.end('SIGKILL')
+    if (!(await isBeingCut(stage))) stage.noteInVain()
   },
 
   /**
@@ -110,15 +113,9 @@ export const acts = {
   loseRedis: (stage: Stage) => onRedis(stage, (redis) => redis.lose(stage.chance.between(500, 4_000))),
   hangRedis: (stage: Stage) => onRedis(stage, (redis) => redis.hang(stage.chance.between(1_000, 5_000))),
 
-  restartPostgres: async (stage: Stage) => {
-    await during(stage, 'postgres', ({ postgres }) => postgres.restart('fast', stage.chance.between(0, 1_500)))
-  },
-  crashPostgres: async (stage: Stage) => {
-    await during(stage, 'postgres', ({ postgres }) => postgres.restart('crash', stage.chance.between(0, 1_500)))
-  },
-  losePostgres: async (stage: Stage) => {
-    await during(stage, 'postgres', ({ postgres }) => postgres.restart('fast', 12_000))
-  },
+  restartPostgres: (stage: Stage) => whileRestarted(stage, 'fast', stage.chance.between(0, 1_500)),
+  crashPostgres: (stage: Stage) => whileRestarted(stage, 'crash', stage.chance.between(0, 1_500)),
+  losePostgres: (stage: Stage) => whileRestarted(stage, 'fast', 12_000),
   hangPostgres: async (stage: Stage) => {
     await during(stage, 'postgres', ({ postgres }) => postgres.hang(stage.chance.between(1_000, 5_000)))
   },
@@ -179,7 +176,18 @@ const lease = chunkLease * 1_000
 async function untilLettersLeave(stage: Stage): Promise<void> {
   const letters = stage.letters()
   const deadline = performance.now() + 12_000
-  while (performance.now() < deadline && stage.letters() < letters + 20) await pause(20)
+  while (stage.letters() < letters + 20) {
+    if (performance.now() > deadline) return stage.noteInVain()
+    await pause(20)
+  }
+}
+
+/** Whether the letters of the newest release are being prepared or its audience cut; where PostgreSQL does not answer, they are not. */
+async function isBeingCut({ house, newest }: Stage): Promise<boolean> {
+  const { rowCount } = await house.pool
+    .query(`select from mailings where id = $1 and state in ('accepted', 'cutting')`, [newest()?.mailings[0]])
+    .catch(() => ({ rowCount: 0 }))
+  return rowCount === 1
 }
 
 async function aWorker({ house, chance }: Stage): Promise<Part> {
@@ -224,11 +232,19 @@ async function onRedis(stage: Stage, act: (redis: RedisMachine) => Promise<void>
 }
 
 /** Does something that takes a part away, and writes down for how long. */
-async function during({ house }: Stage, part: string, act: (house: House) => Promise<void>): Promise<void> {
+async function during(
+  { house }: Stage,
+  part: string,
+  act: (house: House) => Promise<void>,
+  restarted = false,
+): Promise<void> {
   const from = wallClock()
   await act(house)
-  house.outages.push({ part, from, to: wallClock() })
+  house.outages.push({ part, from, to: wallClock(), restarted })
 }
+
+const whileRestarted = (stage: Stage, how: 'fast' | 'crash', away: number) =>
+  during(stage, 'postgres', ({ postgres }) => postgres.restart(how, away), true)
 
 type Lease = { readonly chunk: string; readonly fence: number; readonly until: number }
 

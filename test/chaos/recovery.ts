@@ -3,8 +3,8 @@ import type { Tally } from './tally.ts'
 
 /** In milliseconds of the wall clock. */
 export type Span = { readonly from: number; readonly to: number }
-/** A part that was away. */
-export type Outage = Span & { readonly part: string }
+/** A part that was away; `restarted`: it was begun anew, and did not just stand still. */
+export type Outage = Span & { readonly part: string; readonly restarted?: boolean }
 export type Recovery = { readonly seconds: number; readonly part: string }
 
 /** What all workers processes together are called where none of them is up. */

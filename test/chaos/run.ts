@@ -60,6 +60,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   /** Workers processes that brought no mailing to its end when it was left to them alone. */
   readonly idle: number
   readonly played: Readonly<Record<string, number>>
+  /** How often of these nothing was met of what an act was aimed at: letters leaving, an audience being cut. */
+  readonly inVain: Readonly<Record<string, number>>
   readonly skipped: Readonly<Record<string, string>>
   /** Whether some fault of the run can leave a letter in doubt. */
   readonly mayDoubt: boolean
@@ -113,6 +115,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const look = () => tally.take(readJournal())
   const press = openPress(house, String(seed), openChance(seed + 2), has('duplicate-webhook'))
   const played: Record<string, number> = {}
+  const inVain: Record<string, number> = {}
   const skipped: Record<string, string> = {}
   const cancelled = new Map<string, number>()
   let now = 'a calm mailing first'
@@ -164,6 +167,9 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       letters: () => tally.acceptances.length,
       skip: (why) => {
         skipped[name] = why
+      },
+      noteInVain: () => {
+        inVain[name] = (inVain[name] ?? 0) + 1
       },
     }
     const fault: Fault = faults[name]
@@ -223,6 +229,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     fallen: house.fallen.length,
     idle: idle.length,
     played,
+    inVain,
     skipped,
     mayDoubt: wishes.faults.some((name) => faults[name].doubts),
     seconds: 0,

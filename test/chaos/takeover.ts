@@ -141,7 +141,7 @@ export function longestTakeover(
 ): { readonly seconds: number; readonly what: string } {
   let longest = { seconds: 0, what: '' }
   for (const { what, from, to } of taken) {
-    const restarts = outages.filter((one) => one.part === 'postgres' && one.to > from && one.to < to)
+    const restarts = outages.filter((one) => one.restarted && one.to > from && one.to < to)
     const since = Math.max(from, ...restarts.map((one) => one.to))
     const seconds = (to - since - awayWithin(since, to, outages)) / 1000
     if (seconds > longest.seconds) longest = { seconds, what }

@@ -28,7 +28,8 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
   const row = (name: string, value: string | number, note = '') =>
     `  ${name.padEnd(17)}${String(value).padStart(9)}${red.includes(name) ? '  RED' : ''}${note && `  ${note}`}`
   const others = Object.entries(result.endedOtherwise).map(([state, letters]) => `${letters} ${state}`)
-  const played = Object.entries(result.played).map(([name, times]) => `${name} ${times}`)
+  const inVain = (name: string) => (name in result.inVain ? ` (${result.inVain[name]} in vain)` : '')
+  const played = Object.entries(result.played).map(([name, times]) => `${name} ${times}${inVain(name)}`)
   const skipped = Object.entries(result.skipped).map(([name, why]) => `  skipped: ${name}: ${why}`)
   const culprits = result.culprits.slice(0, mostCulprits).map((culprit) => `  ${culprit}`)
   const more = result.culprits.length - culprits.length

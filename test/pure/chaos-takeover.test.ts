@@ -41,6 +41,7 @@ test('the longest counts, less what all depend on was away, and while there was 
 
 test('a restart of PostgreSQL begins it anew', () => {
   const taken = [{ what: 'one', from: 0, to: 20_000 }]
-  const restart = { part: 'postgres', from: 7_000, to: 9_000 }
-  expect(longestTakeover(taken, [restart]).seconds).toBe(11)
+  const hung = { part: 'postgres', from: 7_000, to: 9_000 }
+  expect(longestTakeover(taken, [{ ...hung, restarted: true }]).seconds).toBe(11)
+  expect(longestTakeover(taken, [hung]).seconds).toBe(18)
 })
