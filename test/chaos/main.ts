@@ -33,7 +33,7 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   idle     workers processes that bring no mailing to its end by themselves      must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
-given. recoverySeconds is the longest that no letter began although there were some to send, from a part being back;
+given. recoverySeconds is the longest from a part being back to the next letter, or that none began although there were some;
 takeoverSeconds the longest that a chunk, or a mailing being cut, of a process killed or frozen stayed in nobody's hands. Both are less what PostgreSQL, Redis, the
 disk or the mail host was away in between; they must not be over 15 and 60.`,
   )

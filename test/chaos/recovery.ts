@@ -19,6 +19,27 @@ const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', allWorkers])
 const stragglers = 0.1
 
 /**
+ * The worst time from a part being back to the next letter of a release that was accepted by then, where more of one was still to
+ * come than stragglers.
+ */
+export function worstRecovery(
+  outages: readonly Outage[],
+  told: readonly Published[],
+  tally: Pick<Tally, 'acceptances'>,
+): Recovery {
+  const owedAt = whenOwed(told)
+  const beginnings = listFresh(tally.acceptances)
+  let worst: Recovery = { seconds: 0, part: '' }
+  for (const { part, to } of outages) {
+    const next = beginnings.find(({ at, title }) => at > to && (owedAt.get(title) ?? Infinity) < to)
+    if (!next) continue
+    const seconds = (next.at - to - awayWithin(to, next.at, outages)) / 1000
+    if (seconds > worst.seconds) worst = { seconds, part }
+  }
+  return worst
+}
+
+/**
  * The longest that no letter began although more of a release was still to come than stragglers. While something that all
  * depend on is away the clock stands. It begins with the last letter before, or with the first part that is back since: so it is
  * the time from a part being back to the next letter, and where letters in hand still left then, from the last of those.
@@ -29,7 +50,7 @@ export function longestStandstill(
   told: readonly Published[],
   tally: Pick<Tally, 'acceptances'>,
 ): Recovery {
-  const owedAt = new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
+  const owedAt = whenOwed(told)
   const beginnings = listFresh(tally.acceptances)
   const returns = outages.toSorted((a, b) => a.to - b.to)
   let worst: Recovery = { seconds: 0, part: '' }
@@ -46,6 +67,9 @@ export function longestStandstill(
   }
   return worst
 }
+
+const whenOwed = (told: readonly Published[]) =>
+  new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
 
 /** When each letter that was accepted had begun, in that order, without the stragglers of each release. */
 function listFresh(acceptances: Tally['acceptances']): { readonly at: number; readonly title: string }[] {

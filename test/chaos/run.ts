@@ -10,7 +10,7 @@ import { readLedger } from './ledger.ts'
 import { openPress } from './press.ts'
 import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
-import { longestStandstill, withAllWorkers } from './recovery.ts'
+import { longestStandstill, withAllWorkers, worstRecovery } from './recovery.ts'
 import { settleHeld } from './settle-held.ts'
 import type { SinkRules } from './sink-rules.ts'
 import { longestTakeover } from './takeover.ts'
@@ -199,7 +199,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     house.workers.map(({ name }) => name),
   )
   const takeover = longestTakeover(taken, outages)
-  const recovery = longestStandstill(outages, told, tally)
+  const [back, standstill] = [worstRecovery(outages, told, tally), longestStandstill(outages, told, tally)]
+  const recovery = back.seconds > standstill.seconds ? back : standstill
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),

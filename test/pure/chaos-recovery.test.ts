@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { longestStandstill, type Outage } from '../chaos/recovery.ts'
+import { longestStandstill, type Outage, worstRecovery } from '../chaos/recovery.ts'
 
 type Given = Parameters<typeof longestStandstill>
 
@@ -35,4 +35,12 @@ test('the last few of a mailing, which a mail host put off, are no measure of it
   expect(worst([away('workers-1', 2, 3)], ...hundred, 40)).toEqual({ seconds: 1, part: '' })
   const half = hundred.map((at, index) => (index < 50 ? at : at + 30))
   expect(worst([away('workers-1', 1, 2)], ...half, 40)).toEqual({ seconds: 29.5, part: 'workers-1' })
+})
+
+test('letters of what was accepted after it came back are no sign that the rest is taken up', () => {
+  const newer = { title: 'B', accepted: { answered: 5_000 } } as unknown as Given[1][number]
+  const letters = (title: string, ...seconds: number[]) => seconds.map((at) => ({ title, begunAt: at * 1000 }))
+  const tally = { acceptances: [...letters('A', 1, 29, 30), ...letters('B', 6, 12, 18, 24)] } as unknown as Given[2]
+  expect(worstRecovery([away('redis', 1, 4)], [release, newer], tally)).toEqual({ seconds: 25, part: 'redis' })
+  expect(longestStandstill([away('redis', 1, 4)], [release, newer], tally).seconds).toBe(6)
 })
