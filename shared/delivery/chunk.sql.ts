@@ -115,14 +115,16 @@ export type Closed = {
 export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, rest: number): Promise<Closed | null> {
   const { rows } = await db.query<{ state: 'done' | 'open'; due: boolean; rank: number; others: number }>({
     name: 'close-chunk',
+    // What this statement counts it has seen as it began. Where it had to wait, for a first writing of the letters whose answer was
+    // lost, the row is another by then, open, and the letters are not counted: so it is done only where it was open before.
     text: `with owed as (
-       select count(*) as letters, min(coalesce(d.until, now())) as first
+       select count(*) as letters, (select state from chunks where mailing_id = $1 and n = $2) as seen, min(coalesce(d.until, now())) as first
          from chunks c
          join deliveries d on d.mailing_id = c.mailing_id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
         where c.mailing_id = $1 and c.n = $2 and d.state in ('due', 'claimed', 'deferred')
      )
      update chunks c
-        set state = case when c.state = 'open' and owed.letters = 0 then 'done' else c.state end,
+        set state = case when c.state = 'open' and owed.seen = 'open' and owed.letters = 0 then 'done' else c.state end,
             next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null
        from owed
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3

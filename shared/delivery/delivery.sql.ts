@@ -66,6 +66,15 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
+     ), locked as (
+       -- By itself, and joined to its reader after: a row that is another once the lock is had, by a change of address, would be
+       -- joined to the reader it had before, and fall out of the audience.
+       select s.id, s.language, s.state, s.subscriber_id
+         from held h
+         join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
+        where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
+                      exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
+          for share of s
      ), audience as (
        select s.id, s.language, b.address,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
@@ -77,12 +86,9 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               -- Nearly always null; looking each address up in the table cost as much as writing its delivery.
               case when h.paced is not null then lower(split_part(b.address, '@', 2)) end as domain
          from held h
-         join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
+        cross join locked s
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
-        where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
-                      exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
-          for share of s
      ), ${buckets}, placed as (
        select a.*, p.turn_at, p.held_until, p.rate, p.domain is not null as is_paced,
               row_number() over (partition by a.verdict, p.domain order by a.id) as place
