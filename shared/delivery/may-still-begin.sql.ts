@@ -27,9 +27,9 @@ export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promi
          where m.newsroom_id = s.newsroom_id and m.state not in ('done', 'cancelled', 'superseded')
         union all
         -- One that was ended a moment ago may have letters in hand that were claimed before; the moment is when the
-        -- transaction that ended it began.
+        -- transaction that ended it began, and it may have waited for its turn.
         select m.id from mailings m
-         where m.done_at > now() - interval '10 seconds' and m.forgotten_at is null and m.newsroom_id = s.newsroom_id) m
+         where m.done_at > now() - interval '1 minute' and m.forgotten_at is null and m.newsroom_id = s.newsroom_id) m
        join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
       where s.id = $1 and d.state = 'claimed' and d.until > now()`,
     [subscription],

@@ -100,9 +100,10 @@ const restAfterNothing = 1
  */
 async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: Promise<void>[]): Promise<number> {
   const { chunk } = turn
+  // Also where the mail host is away: until it is settled, an earlier holder may write down outcomes that no chunk counts.
+  if (!fresh) await settleAbandoned(deps, chunk)
   if (deps.circuit.rest() > 0) return deps.circuit.rest()
   const letters = await deps.letters.of(chunk.mailingId)
-  if (!fresh) await settleAbandoned(deps, chunk)
   const began = performance.now()
   for (let claim = fresh ? writeDeliveries : claimDeliveries; ; claim = claimDeliveries) {
     const most = deps.windowSize.now()
