@@ -45,6 +45,9 @@ type ClaimedNoticeRow = {
   change_state: AddressChangeState | null
 }
 
+/** Seconds. */
+const claimLasts = 60
+
 /**
  * Takes a notice that is due, for a minute. One left claimed by a worker that ended is due again then: the same
  * Message-ID makes a repeat harmless, and a lost confirmation would lose a reader.
@@ -53,7 +56,7 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
   const { rows } = await db.query<ClaimedNoticeRow>(
     `with mine as (
        update notices
-          set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + interval '60 seconds'
+          set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + $2 * interval '1 second'
         where id = $1 and next_at <= now() and state in ('due', 'claimed', 'deferred')
        returning id, kind, attempt, fence, subscription_id, subscriber_id, change_id
      )
@@ -66,7 +69,7 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
        join subscriptions s on s.id = m.subscription_id
        join subscribers b on b.id = coalesce(m.subscriber_id, s.subscriber_id)
        left join address_changes c on c.id = m.change_id`,
-    [id],
+    [id, claimLasts],
   )
   const row = rows[0]
   return row
@@ -93,8 +96,8 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
 /** Keeps a claim for another minute. */
 export async function keepNotice(db: Db, { id, fence }: Pick<ClaimedNotice, 'id' | 'fence'>): Promise<void> {
   await db.query(
-    `update notices set next_at = now() + interval '60 seconds' where id = $1 and fence = $2 and state = 'claimed'`,
-    [id, fence],
+    `update notices set next_at = now() + $3 * interval '1 second' where id = $1 and fence = $2 and state = 'claimed'`,
+    [id, fence, claimLasts],
   )
 }
 

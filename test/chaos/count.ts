@@ -132,7 +132,7 @@ export function countLetters(evidence: Evidence): Counts {
 /** A named end is believed only where our own journals know the reason for it, and that it was one by then. */
 function hasReason(state: string, at: number, reader: Reader, tally: Tally, stoppedAt: number): boolean {
   const refusal = tally.refusals.get(reader.address)
-  const isBefore = (reason: number | undefined) => reason !== undefined && reason <= at + early
+  const isBefore = (reason: number | undefined) => reason !== undefined && reason < Infinity && reason <= at + early
   const isGone = refusal !== undefined && refusal.code >= 500 && isBefore(refusal.at)
   switch (state) {
     case 'opted_out':

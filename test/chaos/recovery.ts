@@ -19,57 +19,42 @@ const needed = new Set(['postgres', 'redis', 'disk', 'mail-host', allWorkers])
 const stragglers = 0.1
 
 /**
- * The worst time from a part being back to the next letter of a release that was accepted by then, where more of one was still to
- * come than stragglers.
+ * The worse of two, where more of a release was still to come than stragglers: the time from a part being back to the next letter
+ * of what had been accepted by then, and the longest that no letter began at all, also where nothing was away. While something
+ * that all depend on is away in its turn, the clock stands. `part` is what had come back; empty: nothing.
  */
 export function worstRecovery(
   outages: readonly Outage[],
   told: readonly Published[],
   tally: Pick<Tally, 'acceptances'>,
 ): Recovery {
-  const owedAt = whenOwed(told)
+  const owedAt = new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
   const beginnings = listFresh(tally.acceptances)
   let worst: Recovery = { seconds: 0, part: '' }
-  for (const { part, to } of outages) {
-    const next = beginnings.find(({ at, title }) => at > to && (owedAt.get(title) ?? Infinity) < to)
-    if (!next) continue
-    const seconds = (next.at - to - awayWithin(to, next.at, outages)) / 1000
+  const consider = (part: string, from: number, to: number) => {
+    // There are a million gaps, and nearly all are short.
+    if (to - from <= worst.seconds * 1000) return
+    const seconds = (to - from - awayWithin(from, to, outages)) / 1000
     if (seconds > worst.seconds) worst = { seconds, part }
   }
-  return worst
-}
-
-/**
- * The longest that no letter began although more of a release was still to come than stragglers. While something that all
- * depend on is away the clock stands. It begins with the last letter before, or with the first part that is back since: so it is
- * the time from a part being back to the next letter, and where letters in hand still left then, from the last of those.
- * `part` is what had come back.
- */
-export function longestStandstill(
-  outages: readonly Outage[],
-  told: readonly Published[],
-  tally: Pick<Tally, 'acceptances'>,
-): Recovery {
-  const owedAt = whenOwed(told)
-  const beginnings = listFresh(tally.acceptances)
   const returns = outages.toSorted((a, b) => a.to - b.to)
-  let worst: Recovery = { seconds: 0, part: '' }
+  for (const { part, to } of returns) {
+    const next = beginnings.find(({ at, title }) => at > to && (owedAt.get(title) ?? Infinity) < to)
+    if (next) consider(part, to, next.at)
+  }
   let back = 0
   let before = 0
   for (const { at, title } of beginnings) {
     // What nobody was owed yet as the last one began has not been waiting since.
     const from = Math.max(before, owedAt.get(title) ?? before)
     while (back < returns.length && returns[back]!.to < from) back += 1
-    const first = back < returns.length && returns[back]!.to < at ? returns[back]! : { to: from, part: '' }
-    const seconds = (at - first.to - awayWithin(first.to, at, outages)) / 1000
-    if (seconds > worst.seconds) worst = { seconds, part: first.part }
+    const first = returns[back]
+    if (first && first.to < at) consider(first.part, first.to, at)
+    else consider('', from, at)
     before = at
   }
   return worst
 }
-
-const whenOwed = (told: readonly Published[]) =>
-  new Map(told.map(({ title, accepted, hour }) => [title, Math.max(accepted.answered, hour ?? 0)]))
 
 /** When each letter that was accepted had begun, in that order, without the stragglers of each release. */
 function listFresh(acceptances: Tally['acceptances']): { readonly at: number; readonly title: string }[] {

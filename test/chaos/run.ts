@@ -10,7 +10,7 @@ import { readLedger } from './ledger.ts'
 import { openPress } from './press.ts'
 import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
-import { longestStandstill, withAllWorkers, worstRecovery } from './recovery.ts'
+import { withAllWorkers, worstRecovery } from './recovery.ts'
 import { settleHeld } from './settle-held.ts'
 import type { SinkRules } from './sink-rules.ts'
 import { longestTakeover } from './takeover.ts'
@@ -199,8 +199,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     house.workers.map(({ name }) => name),
   )
   const takeover = longestTakeover(taken, outages)
-  const [back, standstill] = [worstRecovery(outages, told, tally), longestStandstill(outages, told, tally)]
-  const recovery = back.seconds > standstill.seconds ? back : standstill
+  const recovery = worstRecovery(outages, told, tally)
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),

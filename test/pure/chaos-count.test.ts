@@ -143,6 +143,8 @@ test('what an operator has stopped begins no letter until it is to go on, and wh
   const ended = { [`1 ${ada}`]: 'withdrawn', [`1 ${ole}`]: 'nothing at all' }
   const cancelledAt = (at: number) => count([first], [], ended, { cancelled: new Map([['1', at]]) }).lost
   expect([cancelledAt(100), cancelledAt(100_000)]).toEqual([0, 2])
+  // Stopped, and nobody had asked for it: the ledger knows no hour, or any.
+  for (const endedAt of [0, Infinity]) expect(count([first], [], ended, { endedAt }).lost).toBe(2)
 })
 
 test('a letter that is kept in doubt is nobody’s loss only where its mailing was stopped, and nobody has it twice meanwhile', () => {

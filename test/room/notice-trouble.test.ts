@@ -1,16 +1,31 @@
-import { expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
-import { openTestDatabase } from '../rig/database.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { signal } from '../rig/hand-over.ts'
-import { openNoticeSender } from '../rig/notice-sender.ts'
+import { type NoticeSender, openNoticeSender } from '../rig/notice-sender.ts'
 import { follow, readerHouse } from '../rig/reader-house.ts'
 import { until } from '../rig/until.ts'
 
+let database: TestDatabase
+let house: Awaited<ReturnType<typeof readerHouse>>
+let sender: NoticeSender
+let newsroom: Newsroom
+
+beforeEach(async () => {
+  database = await openTestDatabase()
+  house = await readerHouse(database.pool)
+  sender = await openNoticeSender(database.pool)
+  newsroom = await givenNewsroom(database.pool)
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await sender.close()
+  await house.app.close()
+  await database.close()
+})
+
 test('a mail host that cannot be used shows at the desk though no mailing is under way, until a notice gets through', async () => {
-  const database = await openTestDatabase()
-  const house = await readerHouse(database.pool)
-  const sender = await openNoticeSender(database.pool)
-  const newsroom = await givenNewsroom(database.pool)
   await follow(house, newsroom, 'kari@example.org')
   sender.inbox.onMailFrom = () =>
     Promise.reject(Object.assign(new Error('5.7.0 Authentication required'), { responseCode: 530 }))
@@ -24,16 +39,9 @@ test('a mail host that cannot be used shows at the desk though no mailing is und
   await database.pool.query(`update notices set state = 'due'`)
   expect((await sender.work()).map(({ to }) => to)).toEqual(['kari@example.org'])
   expect(sender.standing()).toEqual({ accepted: 1, trouble: null })
-  await sender.close()
-  await house.app.close()
-  await database.close()
 })
 
 test('a receiving domain that does not answer keeps no reader of another one from her confirmation', async () => {
-  const database = await openTestDatabase()
-  const house = await readerHouse(database.pool)
-  const sender = await openNoticeSender(database.pool)
-  const newsroom = await givenNewsroom(database.pool)
   const { given: itAnswers, give: answer } = signal()
   sender.inbox.slow.set('silent.example', itAnswers)
   // As many as there are connections.
@@ -50,17 +58,10 @@ test('a receiving domain that does not answer keeps no reader of another one fro
   answer()
   await silent
   expect(arrived()).toEqual(['kari@example.org', 'ola@silent.example', 'per@silent.example'])
-  await sender.close()
-  await house.app.close()
-  await database.close()
 })
 
 test('a notice over whose end the mail host takes longer than a minute is in one pair of hands all the while', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  const database = await openTestDatabase()
-  const house = await readerHouse(database.pool)
-  const sender = await openNoticeSender(database.pool)
-  const newsroom = await givenNewsroom(database.pool)
   const { given: itAnswers, give: answer } = signal()
   sender.inbox.slow.set('silent.example', itAnswers)
   await follow(house, newsroom, 'kari@silent.example')
@@ -80,9 +81,4 @@ test('a notice over whose end the mail host takes longer than a minute is in one
   await silent
   const { rows } = await database.pool.query('select state, attempt, fence from notices')
   expect(rows).toEqual([{ state: 'sent', attempt: 1, fence: '1' }])
-  vi.advanceTimersByTime(60_000)
-  vi.useRealTimers()
-  await sender.close()
-  await house.app.close()
-  await database.close()
 })

@@ -120,7 +120,7 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // A host that takes connections and says nothing is no trouble yet; claiming and putting back would be all that is done.
-    const hasWaited = handed.putBack === window.length && handed.ms > restOfAll
+    const hasWaited = handed.putBack === window.length && handed.ms > claimValidity / 2
     if (hasWaited && slow.length === 0) return restAfterNothing
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
     if (window.length < most && handed.putBack === 0) return 0

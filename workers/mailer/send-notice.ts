@@ -59,7 +59,8 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     token: tokenFor(deps, notice),
   }
   let begunAt = Number.POSITIVE_INFINITY
-  // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more.
+  // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more. A renewal that
+  // fails is made up for by the next.
   const renewing = setInterval(() => void keepNotice(deps.pool, notice).catch(() => undefined), renewEvery)
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
