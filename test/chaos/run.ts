@@ -187,6 +187,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
   const unheeded = await visitors.close()
+  let byItself = Infinity
   const doubledWhileHeld = inDoubtOf(seed) === 'hold' ? await settle() : []
   clearInterval(ticking)
   await house.sink.flush()
@@ -199,7 +200,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     house.workers.map(({ name }) => name),
   )
   const takeover = longestTakeover(taken, outages)
-  const recovery = worstRecovery(outages, told, tally)
+  // What was kept for an operator waited for nothing else.
+  const recovery = worstRecovery(outages, told, { acceptances: tally.acceptances.slice(0, byItself) })
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
@@ -240,6 +242,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     now = 'letters in doubt are sent again'
     await house.sink.flush()
     look()
+    byItself = tally.acceptances.length
     return settleHeld(house, tally, letEnd)
   }
 
