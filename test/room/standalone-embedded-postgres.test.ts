@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { chmod, chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
@@ -186,19 +186,23 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   })
 
   test('a throw-away database leaves nothing behind, and clears away that of a run that was killed', async () => {
-    const mine = () => readdirSync(tmpdir()).filter((name) => name.startsWith('pressebud-postgres-'))
-    const before = mine()
+    // Others make such folders beside these meanwhile.
+    const placeOf = async ({ url }: { url: string }) => {
+      const [shown] = await ask<{ data_directory: string }>(url, 'show data_directory')
+      return dirname(shown!.data_directory)
+    }
     const killed = await start({ throwAway: true })
-    const [left] = mine().filter((name) => !before.includes(name))
-    const place = join(tmpdir(), left ?? '')
+    const place = await placeOf(killed)
+    expect(place.startsWith(join(tmpdir(), 'pressebud-postgres-'))).toBe(true)
     await writeFile(join(place, 'postgres.lock'), JSON.stringify({ pid: process.pid, began: 'earlier', nonce: '' }))
 
     const next = await start({ throwAway: true })
+    const itsPlace = await placeOf(next)
     await killed.exited
     expect(existsSync(place)).toBe(false)
     expect(await ask(next.url, 'show fsync')).toEqual([{ fsync: 'off' }])
     await next.stop()
-    expect(mine().filter((name) => !before.includes(name))).toEqual([])
+    expect(existsSync(itsPlace)).toBe(false)
     expect(existsSync(join(dataDir, 'postgres'))).toBe(false)
   })
 })
