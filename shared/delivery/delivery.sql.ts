@@ -55,15 +55,19 @@ function readLine(line: string): Claimed {
  *
  * `for share` on the subscriptions is what an opt-out waits for: it commits either before this statement reads, and is
  * seen, or after this statement commits, and then sees the claim.
+ *
+ * What it has written counts, also where the chunk was leased to somebody else while it waited: they find the chunk open.
  */
 export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
-    text: `with held as (
+    text: `with turn_taken as materialized (
+       select begin_claim($1)
+     ), held as (
        select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
               m.release_id, r.topics, m.started_at < now() - $6 * interval '1 second' as is_late,
               (select true from paces limit 1) as paced, ${chance}
-         from chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
+         from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
           for share of m
      ), locked as (
@@ -129,7 +133,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn,
               failed = c.failed + tally.failed
          from tally, held
-        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+        where c.mailing_id = $1 and c.n = $2
      )
      select string_agg(id || ' 1 ' || language || ' ' || address, e'\\n') as claimed from judged where state = 'claimed'`,
     values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
@@ -144,10 +148,12 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
 export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'claim-deliveries',
-    text: `with held as (
+    text: `with turn_taken as materialized (
+       select begin_claim($1)
+     ), held as (
        select c.after_id, c.upto_id, m.state as mailing_state,
               m.started_at < now() - $6 * interval '1 second' as is_late, ${chance}
-         from chunks c join mailings m on m.id = c.mailing_id
+         from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
      ), ${buckets}, owed as (
@@ -212,7 +218,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
               suppressed = c.suppressed + tally.suppressed, withdrawn = c.withdrawn + tally.withdrawn,
               failed = c.failed + tally.failed
          from tally
-        where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+        where c.mailing_id = $1 and c.n = $2
      )
      select string_agg(subscription_id || ' ' || attempt || ' ' || language || ' ' || address, e'\\n') as claimed
        from moved where state = 'claimed'`,

@@ -3,7 +3,9 @@ import type { SubscriptionId } from '../subscription/subscription.ts'
 import { chunkLease, type HeldChunk, type Recorded } from './delivery.ts'
 
 /**
- * Records a batch of attempts, adds them to the chunk's totals and renews its lease, all or nothing.
+ * Records a batch of attempts, adds them to the chunk's totals and renews its lease, all or nothing. Which letters it may still
+ * record, their own fence says; what it has recorded counts, also where the chunk is leased to somebody else by now who has not
+ * taken those letters over yet. The lease is renewed to its holder only.
  *
  * Nearly all of a batch was sent, so beside the replies only what differs from that is told, as one JSON object. Both
  * are looked up row by row: replies by the place of a row's id among the ids in order, the rest by key. A join would be
@@ -45,9 +47,11 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
      update chunks c
         set sent = c.sent + tally.sent, deferred = c.deferred + tally.deferred, bounced = c.bounced + tally.bounced,
             failed = c.failed + tally.failed, in_doubt = c.in_doubt + tally.in_doubt,
-            doubted = c.doubted + tally.doubted, lease_until = now() + $7 * interval '1 second'
+            doubted = c.doubted + tally.doubted,
+            lease_until = case when c.fence = $3 and c.lease_until is not null then now() + $7 * interval '1 second'
+                               else c.lease_until end
        from tally
-      where c.mailing_id = $1 and c.n = $2 and c.fence = $3`,
+      where c.mailing_id = $1 and c.n = $2`,
     values: [
       chunk.mailingId,
       chunk.n,

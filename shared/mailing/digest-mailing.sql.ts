@@ -48,6 +48,13 @@ export async function supersedeDigestMailings(
   db: Db,
   release: ReleaseId,
 ): Promise<{ replaced: ReplacedDigest[]; begun: boolean }> {
+  await db.query(
+    `select wait_for_claims(id)
+       from (select m.id from mailings m
+              where m.id in (select mailing_id from digest_items where release_id = $1) and m.state = any($2)
+              order by m.id offset 0) unsent`,
+    [release, canEnter('superseded')],
+  )
   const { rows } = await db.query<ReplacedDigest & { isReplaced: boolean; begun: boolean }>(
     `with carrying as (
        select m.id, m.newsroom_id, m.paused, m.started_at is not null as begun, m.state = any($2) as ends

@@ -150,9 +150,15 @@ export async function finishMailings(db: Db, id: MailingId | null): Promise<numb
 
 /**
  * Ends what is unsent of a release's earlier revisions. `begun`: letters of one of them may have left. Claims under way
- * hold these rows, so that after this commits none is made that does not see it.
+ * hold these rows, so that after this commits none is made that does not see it. They are waited for by a statement of its own:
+ * what the second one sees, it sees after them.
  */
 export async function supersedeMailings(db: Db, release: ReleaseId): Promise<{ begun: boolean }> {
+  await db.query(
+    `select wait_for_claims(id)
+       from (select id from mailings where release_id = $1 and state = any($2) order by id offset 0) unsent`,
+    [release, canEnter('superseded')],
+  )
   const { rows } = await db.query<{ begun: boolean }>(
     `with ended as (
        update mailings set state = 'superseded', paused = false, done_at = now()
@@ -167,8 +173,10 @@ export async function supersedeMailings(db: Db, release: ReleaseId): Promise<{ b
 /** Stops a mailing from beginning further letters, or lets it go on. */
 export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<Pausing> {
   const { rows } = await db.query<{ state: MailingState; done: boolean }>(
-    `with asked as (
-       select id, state, paused from mailings where id = $1 for no key update
+    `with claims_ended as materialized (
+       select wait_for_claims($1)
+     ), asked as (
+       select m.id, m.state, m.paused from claims_ended cross join mailings m where m.id = $1 for no key update of m
      ), done as (
        update mailings m set paused = $2
          from asked a
@@ -188,7 +196,12 @@ export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise
 /** Ends a mailing early: what is unsent stays unsent. */
 export async function cancelMailing(db: Db, id: MailingId): Promise<boolean> {
   const { rowCount } = await db.query(
-    `update mailings set state = 'cancelled', paused = false, done_at = now() where id = $1 and state = any($2)`,
+    `with claims_ended as materialized (
+       select wait_for_claims($1)
+     )
+     update mailings set state = 'cancelled', paused = false, done_at = now()
+       from claims_ended
+      where id = $1 and state = any($2)`,
     [id, canEnter('cancelled')],
   )
   return rowCount === 1

@@ -22,7 +22,10 @@ export async function holdRevisions(db: Db, id: MailingId): Promise<boolean> {
 /** Keeps a mailing in the state it is in until the transaction ends. */
 export async function holdMailing(db: Db, id: MailingId): Promise<MailingState | null> {
   const { rows } = await db.query<{ state: MailingState }>(
-    `select state from mailings where id = $1 for no key update`,
+    `with claims_ended as materialized (
+       select wait_for_claims($1)
+     )
+     select m.state from claims_ended cross join mailings m where m.id = $1 for no key update of m`,
     [id],
   )
   return rows[0]?.state ?? null

@@ -3,7 +3,7 @@ import type { PoolClient } from 'pg'
 /** One connection inside a transaction: what locks that last until its end are taken on. */
 export type Tx = PoolClient
 
-/** What takes turns between processes; each has its own space of numbers. */
+/** What takes turns between processes; each has its own space of numbers. 5 is that of claims (0014_turns-of-claims.sql). */
 const spaces = { 'fan-out': 1, chore: 2, 'digest-line': 3, 'digest-texts': 4 } as const
 
 /** Takes the lock until the transaction ends; false: somebody else has it. */

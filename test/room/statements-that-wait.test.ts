@@ -2,6 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
+import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
+import { cancelMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { givenMailing } from '../given/mailing.ts'
@@ -13,7 +15,7 @@ import { until } from '../rig/until.ts'
 
 /*
  * A statement that has to wait for a row goes on with the row as it is then, and with everything else as it was when it began
- * (READ COMMITTED). These wait at the two places where that could lose a reader.
+ * (READ COMMITTED). These wait where that could lose a reader or a count, or keep somebody waiting for ever.
  */
 let database: TestDatabase
 let readers: Reader[]
@@ -37,13 +39,28 @@ beforeEach(async () => {
   await engine.close()
 })
 
-const somebodyWaits = () =>
+const somebodyWaits = (how = 1) =>
   until('a statement waits for a lock', async () => {
     const { rowCount } = await database.pool.query(
       `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
     )
-    return rowCount === 1
+    return rowCount === how
   })
+
+/** What the desk would tell of the chunk. */
+const totals = async () => {
+  const { rows } = await database.pool.query<{ state: string; sent: number; in_doubt: number }>(
+    'select state, sent, in_doubt from chunks where mailing_id = $1',
+    [chunk.mailingId],
+  )
+  return rows[0]
+}
+
+/** Somebody else has the chunk from now on. */
+async function loseLease(): Promise<HeldChunk> {
+  await database.pool.query(`update chunks set lease_until = null where mailing_id = $1`, [chunk.mailingId])
+  return (await leaseChunk(database.pool, chunk))!.chunk
+}
 
 test('a chunk given back while its letters are still being written is not done: they are all sent', async () => {
   let closing: ReturnType<typeof closeChunk> | undefined
@@ -74,4 +91,56 @@ test('whose address is changed while their letter is being written down gets it,
   })
   const told = (await writing!).map(({ address }) => address).toSorted()
   expect(told).toEqual(['new@readers.example', 'reader2@readers.example', 'reader3@readers.example'])
+})
+
+test.each([
+  ['a pause', () => setPaused(database.pool, chunk.mailingId, true)],
+  ['a cancelling', () => cancelMailing(database.pool, chunk.mailingId)],
+  [
+    'a correction',
+    async () => {
+      const { rows } = await database.pool.query('select release_id from mailings where id = $1', [chunk.mailingId])
+      return inTransaction(database.pool, (tx) => supersedeMailings(tx, rows[0].release_id))
+    },
+  ],
+])('%s waits for the claims that had begun, and not for those that begin after it', async (_, stop) => {
+  await writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+  let stopping: ReturnType<typeof stop> | undefined
+  let later: ReturnType<typeof claimDeliveries> | undefined
+  await inTransaction(database.pool, async (tx) => {
+    expect(await claimDeliveries(tx, chunk, { ...claim, most: 1 })).toHaveLength(1)
+    stopping = stop()
+    await somebodyWaits()
+    later = claimDeliveries(database.pool, chunk, claim)
+    await somebodyWaits(2)
+  })
+  await stopping
+  expect(await later).toEqual([])
+})
+
+test('what was recorded by whom the chunk was taken from, before its letters were, is in the totals', async () => {
+  const [first, second, third] = await writeDeliveries(database.pool, chunk, claim)
+  await loseLease()
+  const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: 'The line broke.' } as const
+  const of = (letter: typeof first) => ({ subscriptionId: letter!.subscriptionId, begun: true, wait: null })
+  await recordAttempts(database.pool, chunk, [
+    { ...of(first), state: 'sent', reply: '250 ok', trouble: null },
+    { ...of(second), state: 'sent', reply: '250 ok', trouble: null },
+    { ...of(third), state: 'in_doubt', reply: null, trouble },
+  ])
+  expect(await totals()).toMatchObject({ sent: 2, in_doubt: 1 })
+})
+
+test('letters written down by whom the chunk was taken from, while it waited, are sent by who has it now', async () => {
+  let writing: ReturnType<typeof writeDeliveries> | undefined
+  let after: HeldChunk | undefined
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('update mailings set paused = paused where id = $1', [chunk.mailingId])
+    writing = writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+    await somebodyWaits()
+    after = await loseLease()
+  })
+  await writing
+  expect(await totals()).toMatchObject({ state: 'open' })
+  expect(await claimDeliveries(database.pool, after!, claim)).toHaveLength(3)
 })
