@@ -1,20 +1,34 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { Log } from '../log/log.ts'
+import { warnSeldom } from '../log/warn-seldom.ts'
 import { HeededClient } from './heeded-client.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
 /**
- * Brings the schema up to date, one plain `.sql` file after another. Processes that start together take turns by
+ * Brings the schema up to date, one plain `.sql` file after another, all or nothing. Processes that start together take turns by
  * advisory lock, so each may call this at its own start.
+ *
+ * A change to a table waits for whoever reads it, and everybody else then waits behind the change: while a backup runs, for an
+ * hour, the version before would stand still. So it waits for two seconds only, lets the others through, and asks again.
  */
-export async function migrate(url: string, log: Pick<Log, 'info'>): Promise<void> {
+export async function migrate(url: string, log: Pick<Log, 'info' | 'warn'>): Promise<void> {
+  while (!(await hasMigrated(url, log))) await setTimeout(restForOthers)
+}
+
+/** Milliseconds. */
+const patience = 2_000
+const restForOthers = 3_000
+
+/** False: a lock was not to be had, and nothing is changed. */
+async function hasMigrated(url: string, log: Pick<Log, 'info' | 'warn'>): Promise<boolean> {
   // Ours, because the runner's own would be closed behind its back, and a server that stops then would end the process.
-  const client = new HeededClient({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  const client = new HeededClient({ connectionString: url, connectionTimeoutMillis: 5_000, lock_timeout: patience })
   await client.connect()
   try {
-    if (await isUpToDate(client)) return
+    if (await isUpToDate(client)) return true
     // Loaded where there is something to do: it takes 9 MB, for as long as the process lives.
     const { runner } = await import('node-pg-migrate')
     const done = await runner({
@@ -27,6 +41,11 @@ export async function migrate(url: string, log: Pick<Log, 'info'>): Promise<void
       log: () => {},
     } as Parameters<typeof runner>[0])
     for (const migration of done) log.info({ migration: migration.name }, 'schema brought up to date')
+    return true
+  } catch (err) {
+    if ((err as { code?: string }).code !== lockNotAvailable) throw err
+    warnSeldom(log, { err }, 'the schema cannot be brought up to date while others read or change it; trying again')
+    return false
   } finally {
     await client.end()
   }
@@ -44,3 +63,4 @@ async function isUpToDate(client: HeededClient): Promise<boolean> {
 }
 
 const undefinedTable = '42P01'
+const lockNotAvailable = '55P03'

@@ -169,5 +169,5 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
 async function migrateAs(entries: string, url: string): Promise<void> {
   const path = pathToFileURL(join(entries, 'shared/postgres/migrate.js')).href
   const { migrate } = (await import(path)) as typeof import('../../shared/postgres/migrate.ts')
-  await migrate(url, { info: () => {} })
+  await migrate(url, { info: () => {}, warn: () => {} })
 }

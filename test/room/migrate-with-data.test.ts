@@ -4,9 +4,11 @@ import { runner } from 'node-pg-migrate'
 import pg from 'pg'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { migrate } from '../../shared/postgres/migrate.ts'
+import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
 
 const folder = join(import.meta.dirname, '../../shared/postgres/migrations')
 const all = readdirSync(folder).length
@@ -118,7 +120,7 @@ describe.each([
     await database.pool.query(seedWith(Buffer.from(letter), { lengths: [letter.length], slots: [] }))
     const had = await everything()
 
-    await Promise.all([1, 2].map(() => migrate(database.url, { info: () => {} })))
+    await Promise.all([1, 2].map(() => migrate(database.url, { info: () => {}, warn: () => {} })))
     expect((await database.pool.query('select name from migrations')).rowCount).toBe(all)
     expect(await everything()).toBe(had)
 
@@ -133,4 +135,33 @@ describe.each([
     const { rows } = await database.pool.query('select id, state from mailings order by id')
     expect(rows.map(({ state }) => state)).toEqual(['done', 'done'])
   })
+})
+
+test('while a backup reads the tables, nobody else stands still behind the change, which is made when it has ended', async () => {
+  await asOfMigration(1)
+  const warned: string[] = []
+  let migrating: Promise<void> | undefined
+  let migrated = false
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('lock table mailings in access share mode')
+    migrating = migrate(database.url, {
+      info: () => {},
+      warn: (_: object, said?: string) => void warned.push(said ?? ''),
+    })
+    migrating.then(() => {
+      migrated = true
+    })
+    await until('the change waits', async () => {
+      const { rowCount } = await database.pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return rowCount === 1
+    })
+    // Behind the change, in front of the backup's end.
+    await database.pool.query('select count(*) from mailings')
+    expect(migrated).toBe(false)
+    await until('an operator is told', async () => warned.some((said) => said.includes('trying again')))
+  })
+  await migrating
+  expect((await database.pool.query('select name from migrations')).rowCount).toBe(all)
 })

@@ -15,7 +15,7 @@ afterAll(() => database.close())
 
 test('processes that start together bring an empty database up to date once, and leave no connection behind', async () => {
   const told: string[] = []
-  const log = { info: (about: object) => void told.push((about as { migration: string }).migration) }
+  const log = { info: (about: object) => void told.push((about as { migration: string }).migration), warn: () => {} }
   await Promise.all([1, 2, 3].map(() => migrate(database.url, log)))
 
   const files = readdirSync(join(import.meta.dirname, '../../shared/postgres/migrations'))
