@@ -8,7 +8,7 @@ type ClaimedRow = { claimed: string | null }
 export type Claim = {
   /** Letters to take at the most. */
   readonly most: number
-  /** Seconds after its first letter in which a mailing is still worth sending; then what is left has failed. */
+  /** Seconds in which a mailing is still worth sending after it began, or was opened again; then what is left has failed. */
   readonly window: number
 }
 
@@ -65,7 +65,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
        select begin_claim($1)
      ), held as (
        select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
-              m.release_id, r.topics, m.started_at < now() - $6 * interval '1 second' as is_late,
+              m.release_id, r.topics, coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late,
               (select true from paces limit 1) as paced, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
@@ -152,7 +152,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
        select begin_claim($1)
      ), held as (
        select c.after_id, c.upto_id, m.state as mailing_state,
-              m.started_at < now() - $6 * interval '1 second' as is_late, ${chance}
+              coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m

@@ -79,3 +79,16 @@ export async function dropPace(db: Db, domain: string): Promise<boolean> {
   const { rowCount } = await db.query(`delete from paces where domain = $1`, [domain])
   return rowCount === 1
 }
+
+/**
+ * Drops the paces that nothing has changed for a day. A domain that gets a letter a week would take months to find its way back
+ * by behaving, and every claim looks at all paces there are. Locked in the order of the claims; one in use is not waited for.
+ */
+export async function dropOldPaces(db: Db): Promise<void> {
+  await db.query(
+    `delete from paces
+      where domain in (select domain from paces
+                        where changed_at < now() - interval '1 day' and coalesce(held_until < now(), true)
+                        order by domain for update skip locked)`,
+  )
+}

@@ -36,14 +36,13 @@ export const reopenStates: readonly MailingState[] = [...new Set([...sendingStat
 
 /**
  * Lets a mailing send again. The row is written whatever its state: that is what keeps an ending under way from
- * overlooking the reopened chunk. Letters are given up a retry window after the start, so a start longer ago than an
- * hour is told as an hour ago: they get their time.
+ * overlooking the reopened chunk. Its retry window counts from now: the letters get their time, however long ago it began.
  */
 export async function reopenMailing(db: Db, id: MailingId): Promise<void> {
   await db.query(
     `update mailings
         set state = case when state = 'done' then 'sending' else state end, done_at = null,
-            started_at = greatest(started_at, now() - interval '1 hour')
+            window_from = now()
       where id = $1 and state = any($2)`,
     [id, reopenStates],
   )

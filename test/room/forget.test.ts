@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { listPacedDomains, writePace } from '../../shared/delivery/pace.sql.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -244,3 +245,15 @@ async function untilSomebodyWaitsForALock(): Promise<void> {
   while ((await pool.query(waiting)).rowCount === 0)
     if (Date.now() > deadline) throw new Error('nobody waits for a lock')
 }
+
+test('the pace of a domain of which nothing was seen for a day is dropped; one that is held, or was seen since, stays', async () => {
+  const ago = (hours: number) => Date.now() - hours * 3_600_000
+  const pace = { rate: 1, holds: 1, reason: 'blocked', detail: '421 4.7.0 slow down' } as const
+  await writePace(pool, 'seldom.example', { ...pace, heldUntil: ago(25), changedAt: ago(25) })
+  await writePace(pool, 'slow.example', { ...pace, heldUntil: 0, changedAt: ago(25) })
+  await writePace(pool, 'held.example', { ...pace, heldUntil: ago(-1), changedAt: ago(25) })
+  await writePace(pool, 'often.example', { ...pace, heldUntil: ago(22), changedAt: ago(23) })
+  await forget()
+  expect(await listPacedDomains(pool)).toEqual(expect.arrayContaining(['held.example', 'often.example']))
+  expect(await listPacedDomains(pool)).toHaveLength(2)
+})

@@ -121,8 +121,13 @@ describe('letters held in doubt', () => {
   test('get their time to be tried again, however long ago the mailing began', async () => {
     await database.pool.query(`update mailings set started_at = now() - interval '5 days'`)
     await settle('again')
-    await engine.reconcileAndSend()
+    // Also where little time is given.
+    const hasty = openEngine(database.pool, inbox.url, { curve: { firstWait: 10, window: 1_800 } })
+    await hasty.reconcileAndSend()
+    await hasty.close()
     expect(await figures()).toMatchObject({ state: 'done', sent: 25 })
+    const { rows } = await database.pool.query(`select started_at < now() - interval '4 days' as old from mailings`)
+    expect(rows).toEqual([{ old: true }])
   })
 
   test('of a cancelled mailing, or of a text amended since, are not sent again but can be counted', async () => {

@@ -1,5 +1,6 @@
 import { forgetOrigins } from '../../shared/consent/forget-origins.sql.ts'
 import { forgetDeliveries } from '../../shared/delivery/forget-deliveries.sql.ts'
+import { dropOldPaces } from '../../shared/delivery/pace.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { markForgotten, oldestToForget } from '../../shared/mailing/forget-mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
@@ -50,6 +51,7 @@ export function openForgetting(deps: ForgetDeps): () => Promise<Forgotten> {
   return async () => {
     const { pool, spans, batch } = deps
     await eraseLateReplies(pool)
+    await dropOldPaces(pool)
     const ledger = await forgetLedger(deps)
     const webhooks = await untilDone(deps, () => forgetWebhooks(pool, spans.webhooks, batch))
     const notices = await untilDone(deps, () => forgetNotices(pool, spans.notices, batch))
