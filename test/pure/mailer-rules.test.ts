@@ -42,11 +42,11 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 550, null, 'Verification failed for <b+1@mail.example> No Such User Here', 'ours'],
     ['rcpt', 550, null, 'Sender verify failed', 'ours'],
     ['rcpt', 451, null, 'Could not complete sender verify callout', 'wait'],
-    ['rcpt', 550, null, 'Unrouteable address', 'ended'],
+    ['rcpt', 550, null, 'Unrouteable address', 'unsaid'],
     ['rcpt', 550, '5.7.1', 'host mx.example said: 550 5.7.1 Relay access denied (in reply to RCPT TO)', 'blocked'],
     ['rcpt', 550, '5.1.1', 'Recipient address rejected: host mx.example said: 550 sender rejected', 'gone'],
-    ['rcpt', 550, null, 'Sender address unknown here', 'ended'],
-    ['rcpt', 550, null, 'Requested action not taken', 'ended'],
+    ['rcpt', 550, null, 'Sender address unknown here', 'unsaid'],
+    ['rcpt', 550, null, 'Requested action not taken', 'unsaid'],
     ['dot', 554, null, 'Message rejected: Email address is not verified. The following identities failed', 'ours'],
     ['dot', 550, null, 'The from address does not match a verified Sender Identity, not authorized to send', 'ours'],
     ['dot', 554, '5.2.252', 'SendAsDenied; press@mail.example not allowed to send as', 'ours'],
@@ -124,6 +124,17 @@ describe('an attempt', () => {
       expect([told!.isWellFormed(), trouble!.detail.isWellFormed()]).toEqual([true, true])
     }
     expect(judgePoison(new Error('a\u0000b')).trouble!.detail).toBe('The letter could not be made: Error: a b')
+  })
+
+  test('refused without a word why has failed where the host takes others; where it takes nobody, the window decides', () => {
+    const outcome = { kind: 'refused', phase: 'rcpt', reply: { code: 550, enhanced: null, text: 'no' } } as const
+    const given = { attempt: 1, curve: day, doubt: 'resend', chance: 0.5 } as const
+    expect(judgeOutcome(outcome, { ...given, takesOthers: () => true })).toMatchObject({ state: 'failed' })
+    expect(judgeOutcome(outcome, { ...given, takesOthers: () => false })).toMatchObject({
+      state: 'deferred',
+      wait: 330,
+    })
+    expect(judge(outcome, 40)).toMatchObject({ state: 'failed' })
   })
 
   test('that never reached MAIL FROM is not counted as one', () => {

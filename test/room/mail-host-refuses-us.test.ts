@@ -137,6 +137,20 @@ test('a letter too large for the mail host fails for each reader, and the operat
   await engine.close()
 })
 
+test('a mail host that refuses every recipient without a word why fails no letter and suppresses nobody', async ({
+  host,
+}) => {
+  const { url } = await host(script)
+  const engine = openOn(url)
+  const mailing = await givenThirty()
+  refusal = { to: 'RCPT', reply: '554 no' }
+  await engine.send(mailing)
+  expect(await ledgerOf(mailing)).toEqual([{ state: 'deferred', attempt: 1, letters: 30 }])
+  const { rows } = await database.pool.query('select reason from suppressions')
+  expect(rows).toEqual([])
+  await engine.close()
+})
+
 test('one reader whom the mail host will not relay to stops nobody else’s letters, and is tried again like any refused for now', async ({
   host,
 }) => {

@@ -1,6 +1,6 @@
 import type { Recorded } from '../../shared/delivery/delivery.ts'
 import type { Outcome, Phase, Reply } from '../../shared/transport/transport.ts'
-import { readReply } from './reply-rules.ts'
+import { type Meaning, readReply } from './reply-rules.ts'
 import { nextWait, type RetryCurve } from './retry-curve.ts'
 
 /** What an attempt comes to: everything the ledger keeps of it, save whose it was. */
@@ -50,9 +50,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       const { phase, reply } = outcome
       const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: cut(reply.text, 500) }
       const told = tellReply(reply)
-      const said = readReply(phase, reply)
-      const meaning = said === 'nowhere' ? (given.isNowhere ? 'gone' : 'wait') : said
-      switch (meaning) {
+      switch (decide(readReply(phase, reply), given)) {
         case 'ours':
           // Whoever knew an address the host will not relay to could else stop everybody's letters by signing it up.
           if (afterMail.has(phase) && given.takesOthers?.())
@@ -73,6 +71,13 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       }
     }
   }
+}
+
+/** What a refusal means, where that is not for its words alone to say. */
+function decide(said: Meaning, given: Judgement): Exclude<Meaning, 'nowhere' | 'unsaid'> {
+  if (said === 'nowhere') return given.isNowhere ? 'gone' : 'wait'
+  if (said === 'unsaid') return given.takesOthers?.() ? 'ended' : 'wait'
+  return said
 }
 
 /** What becomes of a letter that its worker left behind, by what is known of it; `dot`: it may have been handed over. */

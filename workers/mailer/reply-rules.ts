@@ -10,8 +10,9 @@ import type { Phase, Reply } from '../../shared/transport/transport.ts'
  * - `ours`: the mail host will not have us at all: nobody's attempt, and the rest should wait until that is mended.
  * - `letter`: this letter is refused for its size or form: failed, never held against the reader; others will be, too.
  * - `ended`: this delivery fails, and says nothing of any other.
+ * - `unsaid`: the recipient is refused without a word why: as `ended` where the host takes others meanwhile, else as `wait`.
  */
-export type Meaning = 'gone' | 'nowhere' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended'
+export type Meaning = 'gone' | 'nowhere' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended' | 'unsaid'
 
 type Rule = {
   readonly phases?: readonly Phase[]
@@ -94,8 +95,8 @@ export const replyRules: readonly Rule[] = [
   { code: /^5/, text: providerBlock, meaning: 'blocked' },
   { code: /^4/, meaning: 'wait' },
   // A bare 550 or 553 to RCPT says the mailbox is unavailable (RFC 5321 4.2.3); without a word more it is an end of
-  // this delivery only.
-  { phases: ['rcpt'], code: /^5/, meaning: 'ended' },
+  // this delivery only, unless the host says so of everybody: then it may well be of us.
+  { phases: ['rcpt'], code: /^5/, meaning: 'unsaid' },
   // A letter refused in words we do not know may be refused for something of ours, and then all of them are: the window
   // decides, and what is mended in it is sent.
   { code: /^5/, meaning: 'wait' },
