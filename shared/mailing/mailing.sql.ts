@@ -93,11 +93,14 @@ export type Walk = {
 
 /**
  * Begins the fan-out, or takes it up again: where the walk around the circle of subscriptions stands. It starts at a
- * place drawn anew for each mailing, so that the same readers are not always the first.
+ * place drawn anew for each mailing, so that the same readers are not always the first. The row is written, so the claims
+ * on the chunks already cut are waited for in turn; else many workers would have to run out of them first.
  */
 export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
   const { rows } = await db.query<{ cut_from: string; cut_after: string; cut_wrapped: boolean; next_chunk: number }>(
-    `with circle as (
+    `with claims_ended as materialized (
+       select wait_for_claims($1)
+     ), circle as (
        -- Two looks into the index each; as aggregates of a join they would read the whole audience.
        select coalesce((select min(s.id) from subscriptions s where s.newsroom_id = m.newsroom_id), 0) as first,
               coalesce((select max(s.id) from subscriptions s where s.newsroom_id = m.newsroom_id), 0) as last
@@ -109,7 +112,7 @@ export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
             tries = 0, own_faults = 0, tried_at = null, try_until = null, next_try_at = null, trouble = null,
             trouble_since = null,
             cut_from = coalesce(m.cut_from, drawn.place), cut_after = coalesce(m.cut_after, drawn.place)
-       from (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
+       from claims_ended, (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
       where m.id = $1 and m.state = any($2) and not m.paused
      returning m.cut_from, m.cut_after, m.cut_wrapped, m.next_chunk`,
     [id, [...canEnter('cutting'), 'cutting']],
