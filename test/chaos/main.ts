@@ -27,7 +27,8 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
            told only where all workers share one journal                         must be 0
   untimely releases that began before their hour, or too long after it           must be 0
   burnt    tries counted although the mail host could not be reached             must be 0
-  unheeded readers who would leave or follow, and were refused or not answered    must be 0
+  unheeded readers who would leave or follow, and were refused or not answered   must be 0
+  errors   lines of an error in our processes' logs                              must be 0
   notEnded mailings without an end                                               must be 0
   fallen   processes that ended by themselves, or not in order when told to      must be 0
   idle     workers processes that bring no mailing to its end by themselves      must be 0

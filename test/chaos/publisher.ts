@@ -1,7 +1,7 @@
 import { releaseBody, signedHeaders } from '../given/webhook.ts'
 import type { Installation } from '../rig/installation.ts'
 import { wallClock } from './journal.ts'
-import type { Answered } from './readers.ts'
+import { type Answered, isRefusal } from './readers.ts'
 
 export type TellingKind = 'release' | 'correction' | 'withdrawal'
 
@@ -62,7 +62,7 @@ export async function publish(
   }
   for (;;) {
     const statuses = await Promise.all(Array.from({ length: copies }, () => ask().catch(() => 0)))
-    const wrong = statuses.find((status) => status >= 400 && status < 500 && status !== 429)
+    const wrong = statuses.find(isRefusal)
     if (wrong !== undefined) throw new Error(`${telling.title} was answered ${wrong}`)
     if (mailings.size > 0) break
     await new Promise((resolve) => setTimeout(resolve, 150))

@@ -94,12 +94,15 @@ export async function confirm(api: string, reader: Reader, isOver: () => boolean
   reader.follows = { asked, answered: wallClock() }
 }
 
+/** Whether an answer is one that no part's being away explains: then it is 503, and 429 where too many ask at once. */
+export const isRefusal = (status: number) => status >= 400 && status !== 429 && status !== 503
+
 /** Again and again until it is answered 2xx. */
 async function knock(who: string, url: string, body: string, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const status = await post(url, body)
     if (status >= 200 && status < 300) return
-    if (status >= 400 && status < 500 && status !== 429) throw new Error(`${who} was answered ${status}`)
+    if (isRefusal(status)) throw new Error(`${who} was answered ${status}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`${who} was not answered`)

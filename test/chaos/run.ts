@@ -3,6 +3,7 @@ import type { Stage } from './acts.ts'
 import { openChance } from './chance.ts'
 import { type Counts, countLetters } from './count.ts'
 import { listIdle } from './each-alone.ts'
+import { readErrorsLogged } from './errors-logged.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
@@ -51,6 +52,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly optOuts: number
   /** Readers who would leave or follow and were turned away, or were not answered by the end. */
   readonly unheeded: number
+  /** Lines of an error in the logs of our own processes. */
+  readonly errors: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
   /** What became of letters in doubt. */
@@ -202,6 +205,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const takeover = longestTakeover(taken, outages)
   // What was kept for an operator waited for nothing else.
   const recovery = worstRecovery(outages, told, { acceptances: tally.acceptances.slice(0, byItself) })
+  const errors = readErrorsLogged(house.folder)
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
@@ -214,6 +218,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       ...house.fallen.map((part) => `fallen: ${part}`),
       ...idle.map((part) => `idle: ${part}`),
       ...unheeded.map((who) => `unheeded: ${who}`),
+      ...errors.map((line) => `errors: ${line}`),
     ],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
@@ -226,6 +231,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     notEnded: ledger.notEnded.length,
     optOuts: visitors.left(),
     unheeded: unheeded.length,
+    errors: errors.length,
     ownJournals: hasOwnJournals(seed),
     doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,

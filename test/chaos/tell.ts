@@ -50,6 +50,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('untimely', result.untimely, `of ${result.played.embargo ?? 0} under embargo`),
     row('burnt', result.burnt),
     row('unheeded', result.unheeded),
+    row('errors', result.errors),
     row('notEnded', result.notEnded),
     row('fallen', result.fallen),
     row('idle', result.idle),

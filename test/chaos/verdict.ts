@@ -26,6 +26,7 @@ const mustBeNone = [
   'untimely',
   'burnt',
   'unheeded',
+  'errors',
   'notEnded',
   'fallen',
   'idle',
