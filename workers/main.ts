@@ -205,7 +205,7 @@ async function start(): Promise<() => Promise<void>> {
     },
     { name: 'forget', every: 60, act: forget },
   ])
-  const heartbeat = openHeartbeat({ pool, log, circuit })
+  const heartbeat = openHeartbeat({ pool, log, circuit, watch })
   log.info('workers are ready')
 
   return async () => {

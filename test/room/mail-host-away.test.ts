@@ -217,3 +217,32 @@ test('trouble with the mail host is told when it begins and once in ten minutes,
   circuit.tellSuccess()
   expect(lines.at(-1)).toContain('can be used again')
 })
+
+test('a mail host that answers nothing for a minute is trouble, told once, until it answers', () => {
+  const lines: string[] = []
+  const note = (about: object, line = '') => void lines.push(`${JSON.stringify(about)} ${line}`)
+  const circuit = openRelayCircuit({ warn: note, info: note } as unknown as Log)
+  moveTheClock()
+  const wait = (seconds: number) => {
+    for (let second = 0; second < seconds; second += 5) {
+      vi.advanceTimersByTime(5_000)
+      circuit.tellSilence()
+    }
+  }
+  wait(60)
+  expect([circuit.standing().trouble, lines]).toEqual([null, []])
+  wait(60)
+  expect(circuit.standing().trouble).toMatchObject({ detail: 'it takes connections, and answers nothing', triedMs: 0 })
+  expect(lines).toHaveLength(1)
+  // Nobody's letter is kept from being tried.
+  expect(circuit.rest()).toBe(0)
+  circuit.tellAnswer()
+  circuit.tellSuccess()
+  expect(circuit.standing().trouble).toBe(null)
+  expect(lines.slice(1)).toEqual([expect.stringContaining('can be used again')])
+  // A moment of silence long after another is a moment.
+  wait(10)
+  vi.advanceTimersByTime(20 * minute)
+  circuit.tellSilence()
+  expect(circuit.standing().trouble).toBe(null)
+})

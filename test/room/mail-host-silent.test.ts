@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
@@ -22,7 +22,9 @@ test('a mail host that takes connections and never greets is not offered the sam
   await cutAudience(engine.fanOut, mailingId)
   engine.woken.length = 0
 
+  const silence = vi.spyOn(engine.mailer.circuit, 'tellSilence')
   await sendChunk(engine.mailer, mailingId, 0)
+  expect(silence).toHaveBeenCalled()
   const { rows } = await database.pool.query(
     'select next_at > now() as rests, fence, lease_until from chunks where mailing_id = $1 and n = 0',
     [mailingId],

@@ -59,7 +59,12 @@ describe('workers processes', () => {
   test('leave no row when they end in good order, and are taken off by the others when they vanish', async () => {
     const engine = openEngine(postgres.pool, 'smtp://127.0.0.1:1')
     const rows = async () => (await postgres.pool.query('select host from workers order by 1')).rows.length
-    const ending = openHeartbeat({ pool: postgres.pool, log, circuit: openRelayCircuit(log) })
+    const ending = openHeartbeat({
+      pool: postgres.pool,
+      log,
+      circuit: openRelayCircuit(log),
+      watch: { waitsFor: () => 0 },
+    })
     await ending.beat()
     expect(await rows()).toBe(1)
     await ending.close()
@@ -82,7 +87,7 @@ describe('workers processes', () => {
     const newsroom = await givenNewsroom(postgres.pool)
     await givenReaders(postgres.pool, newsroom, ['ada@example.com', 'bo@example.com'])
     const { circuit } = broken.mailer
-    const heartbeat = openHeartbeat({ pool: postgres.pool, log, circuit })
+    const heartbeat = openHeartbeat({ pool: postgres.pool, log, circuit, watch: { waitsFor: () => 0 } })
     const { mailingId } = await givenMailing(postgres.pool, newsroom)
     await broken.send(mailingId)
     await heartbeat.beat()

@@ -23,6 +23,8 @@ export type DomainWatch = {
   of(address: string): Domain
   /** For how long no letter to any domain has come to an end, in milliseconds. */
   quietFor(): number
+  /** For how long letters are under way of which none has come to an end, in milliseconds; 0: none is under way. */
+  waitsFor(): number
   tell(): Promise<void>
   close(): Promise<void>
 }
@@ -51,6 +53,8 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   const plenty = soon.othersPerConnection * deps.connections
   let ended = 0
   let lastEnd = performance.now()
+  let underWay = 0
+  let waitsSince = 0
 
   function of(address: string): Domain {
     const name = domainOf(address)
@@ -92,12 +96,16 @@ export function openDomainWatch(deps: Deps): DomainWatch {
       tally,
       begin(now) {
         if (inHand === 0) waitFrom(now)
+        if (underWay === 0) waitsSince = now
         inHand += 1
+        underWay += 1
       },
       end(now, told) {
         inHand -= 1
+        underWay -= 1
         ended += 1
         lastEnd = now
+        waitsSince = now
         waitFrom(now)
         if (told === null) return
         if (told.blocked === null) {
@@ -159,6 +167,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   return {
     of,
     quietFor: () => performance.now() - lastEnd,
+    waitsFor: () => (underWay === 0 ? 0 : performance.now() - waitsSince),
     tell: tellInTurn,
     close: async () => {
       clearInterval(timer)

@@ -38,6 +38,8 @@ export type Turn = { readonly chunk: HeldChunk; readonly lease: HeldLease; reado
 
 export type HandedOver = {
   readonly accepted: number
+  /** Letters that the mail host accepted or refused. */
+  readonly answered: number
   readonly putBack: number
   /** Letters not begun because their domain stands. */
   readonly stood: number
@@ -84,6 +86,7 @@ export async function handOver(
   const questions: Promise<void>[] = []
   let batch: Recorded[] = []
   let accepted = 0
+  let answered = 0
   let putBack = 0
   let spared = 0
   let notBegun = window.length
@@ -159,10 +162,14 @@ export async function handOver(
     const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome, isNowhere)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
+    const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
+    if (isAnswered) {
+      answered += 1
+      circuit.tellAnswer()
+    }
     const domain = domains[place]
     if (domain !== undefined) {
       const now = performance.now()
-      const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
       domain.end(now, isAnswered ? { ms: now - begunAt[place]!, blocked: blocked ?? null } : null)
     }
     if (!begun) {
@@ -227,7 +234,8 @@ export async function handOver(
     letGo()
     await Promise.all(recording)
   }
-  if (!isWhole || questions.length > 0) return { accepted, putBack, stood: stood.size, spared, ms, rest: end() }
+  if (!isWhole || questions.length > 0)
+    return { accepted, answered, putBack, stood: stood.size, spared, ms, rest: end() }
   await end()
-  return { accepted, putBack, stood: stood.size, spared, ms, rest: null }
+  return { accepted, answered, putBack, stood: stood.size, spared, ms, rest: null }
 }

@@ -5,6 +5,7 @@ import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { removeWorker, writeBeat } from '../../shared/worker/worker.sql.ts'
 import { beatEvery } from '../../shared/worker/worker.ts'
+import type { DomainWatch } from './domain-watch.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 
 /** Tells the database every few seconds that this process lives and whether it can use the mail host: one statement. */
@@ -12,13 +13,21 @@ export type Heartbeat = { beat(): Promise<void>; close(): Promise<void> }
 
 const beatsAMinute = 60 / beatEvery
 
-export function openHeartbeat(deps: { pool: Pool; log: Log; circuit: RelayCircuit }): Heartbeat {
-  const { pool, log, circuit } = deps
+type Deps = {
+  readonly pool: Pool
+  readonly log: Log
+  readonly circuit: RelayCircuit
+  readonly watch: Pick<DomainWatch, 'waitsFor'>
+}
+
+export function openHeartbeat({ pool, log, circuit, watch }: Deps): Heartbeat {
   const self = { id: randomUUID(), host: hostname(), pid: process.pid }
   const started = performance.now()
   const counts = [circuit.standing().accepted]
 
   async function beat(): Promise<void> {
+    // Letters under way that keep all connections waiting end no window that could tell of it.
+    if (watch.waitsFor() > beatEvery * 1000) circuit.tellSilence()
     const { accepted, trouble } = circuit.standing()
     const acceptedLately = accepted - counts[0]!
     counts.push(accepted)

@@ -9,6 +9,10 @@ export type RelayCircuit = {
   /** Seconds until the next try is worth it; 0: now, and the caller's is it. */
   rest(): number
   tellTrouble(detail: string): void
+  /** Letters wait for the host, and none has been answered since this was told first. */
+  tellSilence(): void
+  /** It has answered a letter, whatever it said. */
+  tellAnswer(): void
   tellSuccess(): void
   /** Whether the host has taken a letter within the last seconds: then it has nothing against us at large. */
   takesOthers(): boolean
@@ -19,7 +23,7 @@ export type RelayCircuit = {
 export type RelayStanding = {
   /** Letters it has taken since this process began. */
   readonly accepted: number
-  /** What was wrong at the last try; null: nothing, or it was not tried yet. */
+  /** What was wrong at the last try, or that it answers nothing; null: nothing, or it was not tried yet. */
   readonly trouble: {
     readonly detail: string
     readonly sinceMs: number
@@ -36,6 +40,9 @@ const tellEvery = 600_000
 const tellAnewAfter = 60_000
 /** Milliseconds. */
 const lately = 10_000
+/** Milliseconds in which no letter is answered before it is called trouble: its own patience at each step is minutes. */
+const longSilence = 60_000
+const silent = 'it takes connections, and answers nothing'
 
 export function openRelayCircuit(log: Log): RelayCircuit {
   let restingUntil = 0
@@ -43,6 +50,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
   let accepted = 0
   let acceptedAt = Number.NEGATIVE_INFINITY
   let trouble: { detail: string; since: number; tried: number } | null = null
+  let silence: { since: number; tried: number } | null = null
   let toldAt = Number.NEGATIVE_INFINITY
   let isTold = false
 
@@ -64,10 +72,20 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       restingUntil = now + rest * 1000
       tell(detail, now)
     },
+    tellSilence: () => {
+      const now = performance.now()
+      // One of long ago is another: nothing was sent in between.
+      const since = silence !== null && now - silence.tried < longSilence ? silence.since : now
+      silence = { since, tried: now }
+      if (now - since > longSilence) tell(silent, now)
+    },
+    tellAnswer: () => {
+      silence = null
+    },
     tellSuccess: () => {
       accepted += 1
       acceptedAt = performance.now()
-      if (rest === 0) return
+      if (rest === 0 && !isTold) return
       rest = 0
       restingUntil = 0
       trouble = null
@@ -77,12 +95,15 @@ export function openRelayCircuit(log: Log): RelayCircuit {
     takesOthers: () => performance.now() - acceptedAt < lately,
     standing: () => {
       const now = performance.now()
+      const isSilent =
+        silence !== null && silence.tried - silence.since > longSilence && silence.tried > (trouble?.tried ?? 0)
+      const wrong = isSilent && silence ? { detail: silent, ...silence } : trouble
       return {
         accepted,
-        trouble: trouble && {
-          detail: trouble.detail,
-          sinceMs: now - trouble.since,
-          triedMs: now - trouble.tried,
+        trouble: wrong && {
+          detail: wrong.detail,
+          sinceMs: now - wrong.since,
+          triedMs: now - wrong.tried,
           restMs: Math.max(0, restingUntil - now),
         },
       }

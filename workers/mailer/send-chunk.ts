@@ -114,6 +114,7 @@ async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: P
     const handed = await handOver(deps, turn, letters, window, claimedAt + claimValidity)
     if (handed.rest !== null) slow.push(handed.rest)
     deps.windowSize.tell(handed.accepted, window.length, handed.ms)
+    if (handed.answered === 0 && handed.ms > claimValidity / 2) deps.circuit.tellSilence()
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
     if (handed.stood > 0 && deps.watch.quietFor() > restOfAll) await setTimeout(restOfAll)
     // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.
