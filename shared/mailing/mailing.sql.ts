@@ -173,7 +173,7 @@ export async function supersedeMailings(db: Db, release: ReleaseId): Promise<{ b
   return rows[0]!
 }
 
-/** Stops a mailing from beginning further letters, or lets it go on. */
+/** Stops a mailing from beginning further letters, or lets it go on: its retry window then counts anew, however long that was. */
 export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise<Pausing> {
   const { rows } = await db.query<{ state: MailingState; done: boolean }>(
     `with claims_ended as materialized (
@@ -181,7 +181,8 @@ export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise
      ), asked as (
        select m.id, m.state, m.paused from claims_ended cross join mailings m where m.id = $1 for no key update of m
      ), done as (
-       update mailings m set paused = $2
+       update mailings m
+          set paused = $2, window_from = case when $2 or m.started_at is null then m.window_from else now() end
          from asked a
         where m.id = a.id and a.state = any($3) and a.paused <> $2
        returning m.id
