@@ -22,7 +22,8 @@ export async function runProcess(plan: ProcessPlan): Promise<void> {
   const { log } = plan
   // Set once the signals are listened to, so that one that comes in between is not missed.
   let started: Promise<Stop> | undefined
-  const listeners = closeWithGrace({ delay: plan.grace ?? 30_000, logger: false }, async ({ signal, err }) => {
+  const grace = { delay: plan.grace ?? 30_000, onTimeout: () => log.warn(`${plan.name} ends with work under way`) }
+  const listeners = closeWithGrace({ ...grace, logger: false }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, `${plan.name} stops on a fault`)
     else log.info({ signal: signal ?? 'close' }, `${plan.name} is stopping`)
     const stop = await started?.catch(() => undefined)

@@ -45,12 +45,17 @@ const longestKept = 86_400_000
 /** Opens the folder the journals are in; several processes may share it. */
 export function openHandOverJournals(folder: string, log: Log): HandOverJournals {
   const boot = findBoot()
-  if (boot === null) return noJournals
+  const cannot = (err: unknown) =>
+    log.warn({ err, folder }, 'no hand-over journal can be kept; after a crash more letters will be in doubt')
+  if (boot === null) {
+    cannot('The machine does not tell one boot from another: /proc/sys/kernel/random/boot_id cannot be read.')
+    return noJournals
+  }
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     sweep(folder)
   } catch (err) {
-    log.warn({ err, folder }, 'no hand-over journal can be kept; after a crash more letters will be in doubt')
+    cannot(err)
     return noJournals
   }
   const pathOf = ({ mailingId, n, fence }: HeldChunk) => join(folder, `${mailingId}-${n}-${fence}.journal`)

@@ -62,13 +62,19 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
       const due = lastDigestDay(newsroom, frequency, deps.now())
       const last = newsroom.lastDays[frequency]
       if ((last !== null && last >= due.day) || due.at < newsroom.createdAt) continue
-      const isOpened = await inTransaction(deps.pool, async (tx) => {
-        await holdDigestLine(tx)
-        await unnumberPaused(tx, newsroom.newsroomId)
-        await numberMailings(tx, newsroom.newsroomId)
-        return openCut(tx, newsroom.newsroomId, frequency, due)
-      })
-      if (isOpened) deps.log.info({ newsroom: newsroom.newsroomId, frequency, day: due.day }, 'digests are cut')
+      const about = { newsroom: newsroom.newsroomId, frequency, day: due.day }
+      try {
+        const isOpened = await inTransaction(deps.pool, async (tx) => {
+          await holdDigestLine(tx)
+          await unnumberPaused(tx, newsroom.newsroomId)
+          await numberMailings(tx, newsroom.newsroomId)
+          return openCut(tx, newsroom.newsroomId, frequency, due)
+        })
+        if (isOpened) deps.log.info(about, 'digests are cut')
+      } catch (err) {
+        // What breaks one newsroom's hour must not hold up the others.
+        deps.log.error({ err, ...about }, 'a cut of digests was broken off')
+      }
     }
 }
 
