@@ -13,6 +13,12 @@ import { requeueStalledJobs } from './stalled-jobs.sql.ts'
 const schema = 'queues'
 /** What the queues ask takes milliseconds, and what they wait for they hear of: an answer that is not there by then does not come. */
 const answersWithin = 10_000
+/**
+ * BullMQ holds a lock while it looks at its tables, over several questions. Where it is lost or frozen in the middle, and over a
+ * connection that fell silent, the server would keep the lock until it finds out by itself, and every process that starts would
+ * wait: nothing was sent for 57 s in a run of the harness. Between two questions it has nothing to do but ask.
+ */
+const holdsWithoutWord = 5_000
 /** Milliseconds between one failure and the next try. */
 const pause = 500
 
@@ -27,6 +33,9 @@ export const postgresOptions = (databaseUrl: string) => ({
   schema,
   connectionTimeoutMillis: answersWithin,
   query_timeout: answersWithin,
+  // Before we hang up, so that nothing of ours waits in the server for a lock that nobody wants any more.
+  statement_timeout: answersWithin * 0.875,
+  idle_in_transaction_session_timeout: holdsWithoutWord,
   ...keepAlive,
 })
 

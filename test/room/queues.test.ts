@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { MIGRATION_ADVISORY_LOCK_KEY } from 'bullmq'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Log } from '../../shared/log/log.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { NoticeId } from '../../shared/notice/notice.ts'
+import { postgresOptions } from '../../shared/queues/postgres-backend.ts'
 import { openWorker, type QueueStore } from '../../shared/queues/queue-store.ts'
 import { openWakingQueues, type WakingQueues } from '../../shared/queues/wake.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -484,3 +486,23 @@ async function runToTheEnd(store: QueueStore, way: 'there' | 'away' = 'there') {
   }
   return { said: said.trim().split('\n'), code: child.exitCode }
 }
+
+test('a process that fell silent while it looked at the tables of its queues on PostgreSQL keeps no other from starting', async ({
+  onTestFinished,
+}) => {
+  const database = await openTestDatabase()
+  const store = { redisUrl: null, databaseUrl: database.url }
+  const { schema, max: _, Client, ...settings } = postgresOptions(database.url)
+  const gone = new Client(settings)
+  onTestFinished(async () => {
+    await closeAll()
+    await gone.end().catch(() => undefined)
+    await database.close()
+  })
+  await gone.connect()
+  await gone.query('begin')
+  await gone.query('select pg_advisory_xact_lock($1, hashtext($2))', [MIGRATION_ADVISORY_LOCK_KEY, schema])
+  const worked = workOn(store)
+  wakeOn(store).wake('notices', [{ payload: notice('waiting'), id: 'notice-waiting' }])
+  await until('it is worked', () => worked.includes('waiting'))
+})
