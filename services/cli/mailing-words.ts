@@ -11,10 +11,11 @@ export function tellMailings(paint: Paint, mailings: readonly MailingProgress[])
     standing(mailing),
     number(mailing.totals.readers),
     number(mailing.totals.sent),
+    number(mailing.totals.failed),
     number(mailing.totals.inDoubt),
     titleOf(mailing),
   ])
-  return tableOf(paint, ['Mailing', 'Newsroom', 'State', 'Readers', 'Sent', 'In doubt', 'Title'], rows)
+  return tableOf(paint, ['Mailing', 'Newsroom', 'State', 'Readers', 'Sent', 'Failed', 'In doubt', 'Title'], rows)
 }
 
 /** One mailing from near. */

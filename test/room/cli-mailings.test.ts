@@ -38,7 +38,7 @@ describe('mailings at the terminal', () => {
       at: new Date(),
       doneAt: new Date(),
     })
-    expect((await run('mailing list')).out).toMatch(/Ferdig\n.*havna +sending +3 +2 +1 +Brygga åpner/)
+    expect((await run('mailing list')).out).toMatch(/Ferdig\n.*havna +sending +3 +2 +0 +1 +Brygga åpner/)
     expect((await run('mailing list --state live --newsroom havna --json')).json()).toMatchObject([{ id }])
     expect(await run('mailing list --newsroom hanva')).toMatchObject({
       exit: 1,

@@ -65,7 +65,7 @@ const read = async (url: string) => {
 
 test('the terminal tells a digest by its subject, its kind and how many releases it gathers', async () => {
   const { out } = await run('mailing list --kind digest')
-  expect(out).toMatch(/havna +done +1 +1 +0 +Digest: Brygga åpner \(og 1 til\)/)
+  expect(out).toMatch(/havna +done +1 +1 +0 +0 +Digest: Brygga åpner \(og 1 til\)/)
   expect(out).not.toContain('Ferga går')
   expect((await run(`mailing show ${digest}`)).out).toMatch(/Kind +daily digest, 2 releases/)
   expect((await run('mailing list --kind digest --json')).json()).toMatchObject([

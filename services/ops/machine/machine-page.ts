@@ -1,24 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import { type DomainPace, listPaces } from '../../../shared/delivery/pace.sql.ts'
-import { readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
-import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
 import { listMailingsById } from '../../../shared/mailing/mailing-progress.sql.ts'
-import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
-import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { isCutOff, isSilent, type WorkerStanding } from '../../../shared/worker/worker.ts'
 import { viewMailing } from '../mailings/mailing-view.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { rate } from '../pages/format.ts'
 import { renderPage } from '../pages/pages.ts'
-import { judgeMachine } from './judge-machine.ts'
-import { judgeTroubles } from './judge-troubles.ts'
-import { judgeWorkers } from './judge-workers.ts'
+import { lookOver } from './look-over.ts'
 import { countQueues } from './queue-counts.ts'
 
 /** Domains that have a pace are few; where a whole provider's customers are held, the worst are shown. */
 const mostPaces = 100
-const mostDoubtful = 20
-const mostTroubled = 20
+const mostMailings = 20
 
 export type MachineDeps = Pick<OpsDeps, 'pool' | 'now' | 'boards'>
 
@@ -38,17 +31,13 @@ export async function showMachine(
   said: { readonly text: string; readonly wrong: boolean } | null,
 ): Promise<string> {
   const now = deps.now()
-  const [figures, queues, { paces, all }, workers, doubts, troubled] = await Promise.all([
-    readMachineFigures(deps.pool, now),
+  const [{ findings, workers, doubts, troubled }, queues, { paces, all }] = await Promise.all([
+    lookOver(deps.pool, now, mostMailings),
     countQueues(deps.boards),
     listPaces(deps.pool, now, mostPaces),
-    listWorkers(deps.pool),
-    readHeldDoubts(deps.pool, mostDoubtful),
-    readTroubledMailings(deps.pool, mostTroubled),
   ])
   const listed = (ids: readonly string[]) => (ids.length === 0 ? [] : listMailingsById(deps.pool, ids))
   const [doubtful, inTrouble] = await Promise.all([listed(doubts.newest), listed(troubled.newest)])
-  const findings = [...judgeWorkers(workers, now), ...judgeTroubles(troubled, now), ...judgeMachine(figures, now)]
   return renderPage('machine', {
     title: 'Machine',
     now,

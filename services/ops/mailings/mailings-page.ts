@@ -1,14 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
 import { mailingKinds } from '../../../shared/mailing/mailing.ts'
 import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
-import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
 import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
-import { listWorkers } from '../../../shared/worker/worker.sql.ts'
-import { judgeMachine } from '../machine/judge-machine.ts'
-import { judgeTroubles } from '../machine/judge-troubles.ts'
-import { judgeWorkers } from '../machine/judge-workers.ts'
+import { lookOver } from '../machine/look-over.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
 import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords, troubledWords } from '../pages/words.ts'
@@ -24,14 +19,12 @@ type Query = Readonly<Record<string, unknown>>
 export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now'>): void {
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
     const wanted = readFilter(request.query)
-    const [newsrooms, found, figures, workers, troubled] = await Promise.all([
+    const now = deps.now()
+    const [newsrooms, found, { findings }] = await Promise.all([
       listNewsrooms(deps.pool),
       listMailings(deps.pool, { ...wanted, limit: pageSize + 1 }),
-      readMachineFigures(deps.pool, deps.now()),
-      listWorkers(deps.pool),
-      readTroubledMailings(deps.pool, 1),
+      lookOver(deps.pool, now, 1),
     ])
-    const now = deps.now()
     const mailings = found.slice(0, pageSize)
     const last = found.length > pageSize ? mailings.at(-1) : undefined
     const { newsroom, kind, state } = choicesOf(request.query)
@@ -48,9 +41,7 @@ export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 
       state,
       states: stateChoices,
       filtered: newsroom !== '' || kind !== null || state !== '',
-      findings: [...judgeWorkers(workers, now), ...judgeTroubles(troubled, now), ...judgeMachine(figures, now)].filter(
-        (finding) => finding.wrong,
-      ),
+      findings: findings.filter((finding) => finding.wrong),
       figureWords,
       stateWords: [...stateNames.map(stateWords), troubledWords],
       paused: pausedWords,

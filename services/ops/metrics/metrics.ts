@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { spentShares } from '../../../shared/budget/budget.sql.ts'
 import { watchedBudgets } from '../../../shared/budget/budget.ts'
 import { readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
+import { readLately } from '../../../shared/mailing/lately.sql.ts'
 import {
   countMailingsByState,
   readMachineFigures,
@@ -96,13 +97,20 @@ const gaugesOf = (register: Registry) => {
     ),
     cutOff: make('workers_cut_off', 'Workers processes heard that cannot use the mail host.'),
     heldDoubts: make('held_doubts', 'Letters held in doubt until an operator settles them, of all mailings.'),
+    givenUp: make('letters_given_up', 'Letters given up, of mailings that are under way or ended within a day.'),
+    fallingShort: make(
+      'mailings_falling_short',
+      'Mailings, likewise, that more than a tenth of their readers will not get.',
+    ),
+    doubts: make('doubts', 'Attempts that ended in doubt, likewise: sent again, each may be a second copy.'),
+    takenLately: make('letters_taken_last_minute', 'Letters the mail host took within about a minute.'),
     deliveries: make('live_deliveries', 'Letters of mailings not over, by what became of them.', ['state']),
   }
 }
 
 async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
   const now = deps.now()
-  const [figures, mailings, deliveries, spent, workers, doubts, troubled] = await Promise.all([
+  const [figures, mailings, deliveries, spent, workers, doubts, troubled, lately] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countMailingsByState(deps.pool),
     sumLiveDeliveries(deps.pool),
@@ -110,6 +118,7 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
     listWorkers(deps.pool),
     readHeldDoubts(deps.pool, 1),
     readTroubledMailings(deps.pool, 1),
+    readLately(deps.pool, now),
   ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
@@ -136,6 +145,10 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   )
   gauge.cutOff.set(workers.filter((worker) => isCutOff(worker, now)).length)
   gauge.heldDoubts.set(doubts.letters)
+  gauge.givenUp.set(lately.failed)
+  gauge.fallingShort.set(lately.fallingShort)
+  gauge.doubts.set(lately.doubted)
+  gauge.takenLately.set(workers.reduce((sum, { acceptedLately }) => sum + acceptedLately, 0))
   gauge.noticesDue.set(figures.dueNotices)
   gauge.oldestNotice.set(age(figures.oldestNoticeSince))
 }

@@ -1,0 +1,36 @@
+import { type HeldDoubts, readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
+import { readLately } from '../../../shared/mailing/lately.sql.ts'
+import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
+import { readTroubledMailings, type TroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
+import type { Pool } from '../../../shared/postgres/pool.ts'
+import { listWorkers } from '../../../shared/worker/worker.sql.ts'
+import type { WorkerStanding } from '../../../shared/worker/worker.ts'
+import { judgeLetters } from './judge-letters.ts'
+import { type Finding, judgeMachine } from './judge-machine.ts'
+import { judgeTroubles } from './judge-troubles.ts'
+import { judgeWorkers } from './judge-workers.ts'
+
+export type LookedOver = {
+  readonly findings: readonly Finding[]
+  readonly workers: readonly WorkerStanding[]
+  readonly doubts: HeldDoubts
+  readonly troubled: TroubledMailings
+}
+
+/** Everything that may need somebody, judged. `most`: mailings named of each kind. */
+export async function lookOver(pool: Pool, now: Date, most: number): Promise<LookedOver> {
+  const [figures, workers, doubts, troubled, lately] = await Promise.all([
+    readMachineFigures(pool, now),
+    listWorkers(pool),
+    readHeldDoubts(pool, most),
+    readTroubledMailings(pool, most),
+    readLately(pool, now),
+  ])
+  const findings = [
+    ...judgeWorkers(workers, now),
+    ...judgeTroubles(troubled, now),
+    ...judgeLetters(lately, doubts),
+    ...judgeMachine(figures, now),
+  ]
+  return { findings, workers, doubts, troubled }
+}

@@ -1,0 +1,30 @@
+import type { Db } from '../postgres/pool.ts'
+
+/** What became of letters of the mailings that are under way, or ended within a day. */
+export type Lately = {
+  /** Letters given up. */
+  readonly failed: number
+  /** Attempts that ended in doubt, whatever was made of them. */
+  readonly doubted: number
+  /** Mailings that more than a tenth of their readers will not get, and the newest of them. */
+  readonly fallingShort: number
+  readonly newest: string | null
+}
+
+export async function readLately(db: Db, now: Date): Promise<Lately> {
+  const { rows } = await db.query<{ failed: number; doubted: number; falling_short: number; newest: string | null }>(
+    `with lately as (
+       select c.mailing_id, sum(c.size) as readers, sum(c.failed) as failed, sum(c.doubted) as doubted
+         from mailings m join chunks c on c.mailing_id = m.id
+        where m.state not in ('done', 'cancelled', 'superseded') or m.done_at > $1::timestamptz - interval '1 day'
+        group by c.mailing_id
+     )
+     select coalesce(sum(failed), 0)::float8 as failed, coalesce(sum(doubted), 0)::float8 as doubted,
+            (count(*) filter (where failed * 10 > readers))::float8 as falling_short,
+            (max(mailing_id) filter (where failed * 10 > readers))::text as newest
+       from lately`,
+    [now],
+  )
+  const row = rows[0]!
+  return { failed: row.failed, doubted: row.doubted, fallingShort: row.falling_short, newest: row.newest }
+}
