@@ -89,10 +89,17 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<L
  */
 export async function renewLeases(db: Db, held: readonly HeldChunk[]): Promise<string[]> {
   const { rows } = await db.query<{ chunk: string }>(
-    `update chunks c
+    `with held as (
+       select c.mailing_id, c.n
+         from unnest($1::bigint[], $2::int[], $3::bigint[]) as h (mailing_id, n, fence)
+         join chunks c on c.mailing_id = h.mailing_id and c.n = h.n
+        where c.fence = h.fence and c.lease_until is not null
+        order by c.mailing_id, c.n for update of c
+     )
+     update chunks c
         set lease_until = now() + $4 * interval '1 second'
-       from unnest($1::bigint[], $2::int[], $3::bigint[]) as h (mailing_id, n, fence)
-      where c.mailing_id = h.mailing_id and c.n = h.n and c.fence = h.fence and c.lease_until is not null
+       from held h
+      where c.mailing_id = h.mailing_id and c.n = h.n
      returning c.mailing_id || ' ' || c.n as chunk`,
     [held.map((chunk) => chunk.mailingId), held.map((chunk) => chunk.n), held.map((chunk) => chunk.fence), chunkLease],
   )

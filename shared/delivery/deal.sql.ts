@@ -34,9 +34,14 @@ export async function dealDeliveries(
 
 /** Lets workers close at once what is unsent of mailings that were ended: also letters that wait for another try. */
 export async function wakeEnded(db: Db, mailings: readonly MailingId[]): Promise<void> {
-  await db.query(`update chunks set next_at = now() where mailing_id = any($1::bigint[]) and state <> 'done'`, [
-    mailings,
-  ])
+  // Locked in the order in which leases are renewed: else one could wait for the other.
+  await db.query(
+    `update chunks c set next_at = now()
+       from (select mailing_id, n from chunks where mailing_id = any($1::bigint[]) and state <> 'done'
+              order by mailing_id, n for update) open
+      where c.mailing_id = open.mailing_id and c.n = open.n`,
+    [mailings],
+  )
 }
 
 /** A chunk of a mailing that was ended, by its number. Null: there is none by that number. */

@@ -29,12 +29,17 @@ export async function openDigestMailing(db: Db, id: MailingId): Promise<boolean>
   return rowCount === 1
 }
 
-/** Digests to which nobody is added any more, because their cut is through. */
+/**
+ * Digests to which nobody is added any more, because their cut is through. One that is being claimed from at this moment is left to
+ * the next round: nobody's next mailing waits for it.
+ */
 export async function closeDigestMailings(db: Db): Promise<void> {
   await db.query(
-    `update mailings m set state = 'sending'
-       from digests d join digest_cuts c on c.id = d.cut_id
-      where m.kind = 'digest' and m.state = 'cutting' and d.mailing_id = m.id and c.done_at is not null`,
+    `update mailings set state = 'sending'
+      where id in (select m.id
+                     from mailings m join digests d on d.mailing_id = m.id join digest_cuts c on c.id = d.cut_id
+                    where m.kind = 'digest' and m.state = 'cutting' and c.done_at is not null
+                    order by m.id for no key update of m skip locked)`,
   )
 }
 

@@ -69,19 +69,19 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
 
 /**
  * Mailings whose letters are not prepared or whose audience is not cut whole, a hundred at the most; a digest's readers are
- * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Those that may be at
- * fault themselves come last.
+ * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Digests, of which a
+ * morning has hundreds, come after releases, and those that may be at fault themselves last.
  */
-export async function uncutMailings(db: Db): Promise<MailingId[]> {
-  const { rows } = await db.query<{ id: MailingId }>(
-    `select id from mailings
+export async function uncutMailings(db: Db): Promise<Pick<Mailing, 'id' | 'kind'>[]> {
+  const { rows } = await db.query<Pick<Mailing, 'id' | 'kind'>>(
+    `select id, kind from mailings
       where (state = 'accepted' and (try_until is null or try_until < now()) and (next_try_at is null or next_try_at <= now())
              or state = 'cutting' and kind <> 'digest')
         and not paused
-      order by own_faults > 0 or tries > $1, due_at limit 100`,
+      order by own_faults > 0 or tries > $1, kind = 'digest', due_at limit 100`,
     [mostUnsuspected],
   )
-  return rows.map((row) => row.id)
+  return rows
 }
 
 export type Walk = {

@@ -89,7 +89,7 @@ async function walk(deps: CutDigestsDeps, cuts: readonly { id: DigestCutId; news
       const step = await takeStepSafely(deps, cut)
       readers += step.readers
       digests += step.made
-      const jobs = step.mailings.map((id) => fanOutJob(id, deps.now().getTime()))
+      const jobs = step.mailings.map((id) => fanOutJob(id, deps.now().getTime(), 'digest'))
       deps.wake('fan-out', jobs)
       if (step.more) unfinished.push(cut)
     }

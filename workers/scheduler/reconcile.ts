@@ -33,7 +33,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<void> {
   const turn = deps.now().getTime()
   deps.wake(
     'fan-out',
-    mailings.map((id) => fanOutJob(id, turn)),
+    mailings.map(({ id, kind }) => fanOutJob(id, turn, kind)),
   )
   deps.wake('mail-bulk', chunks.map(chunkJob))
   deps.wake(

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import type { MailingId } from '../../shared/mailing/mailing.ts'
+import { chunkJob, fanOutJob } from '../../shared/queues/jobs.ts'
+
+const chunk = { mailingId: '7' as MailingId, n: 3, fence: '5' }
+
+test('what a lost worker left behind goes before all but the first chunks of mailings, and is woken again under other names', () => {
+  expect(chunkJob({ ...chunk, rank: 40 })).toMatchObject({ rank: 40, id: 'mailing-7-chunk-3-turn-5' })
+  expect(chunkJob({ ...chunk, rank: 40, abandoned: null }).rank).toBe(40)
+  expect(chunkJob({ ...chunk, rank: 40, abandoned: 0 })).toMatchObject({
+    rank: 1,
+    id: 'mailing-7-chunk-3-turn-5-abandoned-0',
+  })
+  expect(chunkJob({ ...chunk, rank: 0, abandoned: 2 })).toMatchObject({
+    rank: 0,
+    id: 'mailing-7-chunk-3-turn-5-abandoned-2',
+  })
+})
+
+test('a digest is prepared after the releases that wait', () => {
+  expect(fanOutJob('7' as MailingId, 3, 'digest')).toMatchObject({ rank: 1 })
+  for (const kind of ['release', 'correction', 'withdrawal', undefined] as const)
+    expect(fanOutJob('7' as MailingId, 3, kind)).not.toHaveProperty('rank')
+})
