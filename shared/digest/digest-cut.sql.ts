@@ -41,6 +41,8 @@ export async function listDigestHours(db: Db): Promise<DigestHours[]> {
 /**
  * Opens the cut of a day, and with it fixes what is dealt: the line as it stands. One of an earlier day that is not
  * through yet ends: whom it has not reached, this one does. False: the day was cut already.
+ *
+ * It is dated now and not when its transaction began, which may have waited for the line: what it has numbered was accepted before.
  */
 export async function openCut(
   db: Db,
@@ -54,7 +56,7 @@ export async function openCut(
         where newsroom_id = $1 and frequency = $2 and day < $3 and done_at is null
      )
      insert into digest_cuts (newsroom_id, frequency, day, hour_at, head, numbered_at)
-     select $1, $2, $3, $4, coalesce(max(n), 0), now() from digest_line where newsroom_id = $1
+     select $1, $2, $3, $4, coalesce(max(n), 0), clock_timestamp() from digest_line where newsroom_id = $1
      on conflict do nothing`,
     [newsroom, frequency, day, at],
   )

@@ -4,6 +4,9 @@ import type { Db } from '../postgres/pool.ts'
 /**
  * Gives the next numbers of their newsroom's digest line to all releases and corrections that can be seen, whose hour
  * has come and that have none; of one newsroom, or of all. The caller holds the line.
+ *
+ * `again` is what some readers may have had before it got this number: by a digest, or, where it was passed over by one that told of
+ * what came later, by itself.
  */
 export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promise<void> {
   await db.query(
@@ -11,7 +14,11 @@ export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promi
      select m.newsroom_id,
             coalesce((select max(l.n) from digest_line l where l.newsroom_id = m.newsroom_id), 0)
               + row_number() over (partition by m.newsroom_id order by m.due_at, m.id),
-            m.id, exists (select from digest_items i where i.release_id = m.release_id)
+            m.id,
+            exists (select from digest_items i where i.release_id = m.release_id)
+              or exists (select from digest_cuts c
+                          where c.newsroom_id = m.newsroom_id and c.frequency is not null
+                            and c.numbered_at > greatest(m.accepted_at, m.due_at))
        from mailings m
       where ($1::uuid is null or m.newsroom_id = $1)
         and m.kind in ('release', 'correction') and m.due_at <= now() and not m.paused
@@ -23,12 +30,12 @@ export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promi
 
 /**
  * Takes the numbers from mailings an operator has paused: no digest tells of them now, and once they go on they get new
- * ones. Readers who were told before have it in their ledger.
+ * ones; their places stay empty. Readers who were told before have it in their ledger.
  */
 export async function unnumberPaused(db: Db, newsroom: NewsroomId): Promise<void> {
   await db.query(
-    `delete from digest_line l
-      using mailings m
+    `update digest_line l set mailing_id = null
+       from mailings m
       where m.newsroom_id = $1 and m.paused and m.state not in ('done', 'cancelled', 'superseded')
         and l.mailing_id = m.id`,
     [newsroom],

@@ -137,11 +137,12 @@ export async function moveWalk(
 
 /**
  * Ends a mailing all of whose chunks are done; without an id, every such mailing. `seen` is the row as this statement
- * found it: where somebody has reopened a chunk meanwhile, the row is another and the chunks looked at are stale.
+ * found it: where somebody has reopened a chunk meanwhile, the row is another and the chunks looked at are stale. One whose last
+ * letters ended as it was being paused is over, and paused no more.
  */
 export async function finishMailings(db: Db, id: MailingId | null): Promise<number> {
   const { rowCount } = await db.query(
-    `update mailings m set state = 'done', done_at = now()
+    `update mailings m set state = 'done', done_at = now(), paused = false
        from mailings seen
       where m.state = 'sending' and ($1::bigint is null or m.id = $1)
         and not exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')

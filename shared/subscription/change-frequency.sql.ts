@@ -79,7 +79,8 @@ async function turnImmediate(db: Db, id: SubscriptionId): Promise<void> {
 
 /**
  * From letters at once to digests. Dealt is the line as it stands, less what is still being sent at once and has not
- * reached this reader; where a last digest is owed yet, it becomes the first of the new ones.
+ * reached this reader; where a last digest is owed yet, it becomes the first of the new ones. Not looked at again is what is so old
+ * that nobody knows any more who had it.
  */
 async function turnToDigests(db: Db, id: SubscriptionId, to: Frequency): Promise<void> {
   await db.query(
@@ -94,11 +95,15 @@ async function turnToDigests(db: Db, id: SubscriptionId, to: Frequency): Promise
           and m.accepted_at >= r.activated_at
          join digest_line l on l.mailing_id = m.id
         where not exists (select from deliveries d where d.mailing_id = m.id and d.subscription_id = r.id)
+     ), forgotten as (
+       select max(l.n) as n
+         from reader r join digest_line l on l.newsroom_id = r.newsroom_id join mailings m on m.id = l.mailing_id
+        where m.forgotten_at is not null
      )
      update subscriptions s
         set frequency = $2, left_to_digest = null, last_digest_owed = false, asks_ledger = true,
-            dealt = case when r.last_digest_owed then r.dealt else least(r.head, u.n - 1) end
-       from reader r cross join unwritten u
+            dealt = case when r.last_digest_owed then r.dealt else greatest(least(r.head, u.n - 1), f.n) end
+       from reader r cross join unwritten u cross join forgotten f
       where s.id = $1`,
     [id, to],
   )

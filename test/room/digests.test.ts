@@ -1,6 +1,6 @@
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
+import { cancelMailing, findMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
@@ -334,12 +334,8 @@ describe('a cut', () => {
 })
 
 describe('a release whose mailing an operator', () => {
-  test('has paused is told in the digest after it goes on, to those who have it not', async () => {
-    await givenDigestReaders(database.pool, newsroom, { kari: 'daily', ola: 'weekly' })
-    const mailing = await publish('a', 'Holdt igjen')
-    await engine.reconcileAndSend()
-    expect(await endOfDay()).toEqual({ kari: ['Holdt igjen'] })
-    // As if it were still being sent to others, and somebody stopped it to look.
+  /** As if it were still being sent to others, and somebody stopped it to look. */
+  async function pauseInTheMiddle(mailing: MailingId): Promise<void> {
     await database.pool.query(`update mailings set state = 'sending', done_at = null where id = $1`, [mailing])
     await database.pool.query(
       `insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
@@ -347,12 +343,60 @@ describe('a release whose mailing an operator', () => {
       [mailing],
     )
     await setPaused(database.pool, mailing, true)
+  }
+
+  test('has paused is told in the digest after it goes on, to those who have it not', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily', ola: 'weekly' })
+    const mailing = await publish('a', 'Holdt igjen')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Holdt igjen'] })
+    await pauseInTheMiddle(mailing)
     await publish('b', 'Sendt')
     await engine.reconcileAndSend()
     expect(await endOfWeek()).toEqual({ kari: ['Sendt'], ola: ['Sendt'] })
     await setPaused(database.pool, mailing, false)
     expect(await endOfWeek()).toEqual({ ola: ['Holdt igjen'] })
     expect(await endOfWeek()).toEqual({})
+  })
+
+  test('has paused, and that is corrected after a digest has passed it over, is told as corrected to those who had it', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    const mailing = await publish('a', 'Feil tall')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Feil tall'] })
+    await pauseInTheMiddle(mailing)
+    expect(await endOfDay()).toEqual({})
+    await correct('a', 'Rett tall')
+    await publish('b', 'Noe annet')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Noe annet | Rettelse: Rett tall'] })
+    expect(await endOfDay()).toEqual({})
+  })
+
+  test('has paused is not told again to who had it by itself and has turned to digests meanwhile', async () => {
+    const { siri } = await givenDigestReaders(database.pool, newsroom, { siri: 'immediate', kari: 'daily' })
+    const mailing = await publish('a', 'Holdt igjen')
+    await engine.reconcileAndSend()
+    expect(await letters()).toEqual({ siri: ['* Holdt igjen'] })
+    await pauseInTheMiddle(mailing)
+    await wishFrequency(database.pool, siri!.subscriptionId, 'daily')
+    await publish('b', 'Noe annet')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Noe annet'], siri: ['Noe annet'] })
+    await setPaused(database.pool, mailing, false)
+    expect(await endOfDay()).toEqual({ kari: ['Holdt igjen'] })
+  })
+
+  test('has paused as its last letters ended is over, and told', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    const mailing = await publish('a', 'Ferdig')
+    await engine.reconcileAndSend()
+    await pauseInTheMiddle(mailing)
+    expect(await endOfDay()).toEqual({})
+    await database.pool.query(`update chunks set state = 'done' where mailing_id = $1`, [mailing])
+    await engine.reconcileAndSend()
+    expect(await findMailing(database.pool, mailing)).toMatchObject({ state: 'done', paused: false })
+    expect(await endOfDay()).toEqual({ kari: ['Ferdig'] })
   })
 
   test('has cancelled is told in none', async () => {
