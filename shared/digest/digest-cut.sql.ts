@@ -77,9 +77,10 @@ export async function openReplacingCuts(
   )
 }
 
+/** In an order that is another each time: one whose first step takes a whole turn, or breaks off in it, is not always the first. */
 export async function listOpenCuts(db: Db): Promise<{ id: DigestCutId; newsroomId: NewsroomId }[]> {
   const { rows } = await db.query<{ id: DigestCutId; newsroomId: NewsroomId }>(
-    `select id, newsroom_id as "newsroomId" from digest_cuts where done_at is null order by id`,
+    `select id, newsroom_id as "newsroomId" from digest_cuts where done_at is null order by random()`,
   )
   return rows
 }
