@@ -11,28 +11,32 @@ export type WakeableChunk = ChunkName & {
 }
 
 /**
- * Cuts the next stretch of the audience into chunks: readers with `after < id <= upto`, `chunks` × `size` at the most.
- * Ranks are shuffled within the stretch; a mailing's first is 0. Returns the chunks, and the last reader in them (`null`: none
- * were left).
+ * Cuts the next stretch of the audience into chunks: of the next `chunks` × `size` subscriptions with `after < id <= upto` those
+ * that are owed it. However few they are, as of a withdrawal, a stretch is no longer, and nor is what a chunk spans.
+ * Ranks are shuffled within the stretch; a mailing's first is 0. Returns the chunks, and the last subscription looked at (`null`:
+ * none were left).
  */
 export async function cutChunks(
   db: Db,
   stretch: { mailingId: MailingId; after: string; upto: string; firstN: number; size: number; chunks: number },
 ): Promise<{ cut: WakeableChunk[]; last: string | null }> {
-  const { rows } = await db.query<{ n: number; rank: number; upto_id: string }>(
+  const { rows } = await db.query<{ n: number | null; rank: number; last: string | null }>(
     `with mailed as materialized (
        select m.newsroom_id, m.kind, m.accepted_at, m.due_at, m.release_id, r.topics
          from mailings m left join releases r on r.id = m.release_id
         where m.id = $1
+     ), stretch as materialized (
+       select max(id) as last
+         from (select s.id from subscriptions s
+                where s.newsroom_id = (select newsroom_id from mailed) and s.id > $2 and s.id <= $3
+                order by s.id limit $5::int * $6::int) looked
      ), audience as (
        select s.id, row_number() over (order by s.id) - 1 as place
          from subscriptions s
         cross join mailed m
-        where s.newsroom_id = (select newsroom_id from mailed) and s.id > $2 and s.id <= $3
+        where s.newsroom_id = (select newsroom_id from mailed) and s.id > $2 and s.id <= (select last from stretch)
           and is_owed(s, $1, m.kind, m.accepted_at, m.due_at, m.topics,
                       exists (select from letters_had(s.id, m.release_id) h where h.mailing_id < $1))
-        order by s.id
-        limit $5::int * $6::int
      ), slices as (
        select (place / $5::int)::int as slice, max(id) as upto_id, count(*)::int as size
          from audience group by 1
@@ -40,21 +44,19 @@ export async function cutChunks(
        select *, row_number() over (order by random()) - 1 as place from slices
      ), ranks as materialized (
        select ranks_from($1) as start
+     ), cut as (
+       insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
+       select $1, $4 + slice, lag(upto_id, 1, $2::bigint) over (order by slice), upto_id, size,
+              case when $4 + place = 0 then 0 else ranks.start + place end, 'cut', now()
+         from drawn cross join ranks
+       returning n, rank
      )
-     insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
-     select $1, $4 + slice, lag(upto_id, 1, $2::bigint) over (order by slice), upto_id, size,
-            case when $4 + place = 0 then 0 else ranks.start + place end, 'cut', now()
-       from drawn cross join ranks
-     returning n, rank, upto_id`,
+     select stretch.last, cut.n, cut.rank from stretch left join cut on true`,
     [stretch.mailingId, stretch.after, stretch.upto, stretch.firstN, stretch.size, stretch.chunks],
   )
-  const last = rows.reduce<bigint | null>((most, row) => {
-    const id = BigInt(row.upto_id)
-    return most === null || id > most ? id : most
-  }, null)
   return {
-    cut: rows.map(({ n, rank }) => ({ mailingId: stretch.mailingId, n, rank, fence: '0' })),
-    last: last === null ? null : String(last),
+    cut: rows.flatMap(({ n, rank }) => (n === null ? [] : [{ mailingId: stretch.mailingId, n, rank, fence: '0' }])),
+    last: rows[0]!.last,
   }
 }
 

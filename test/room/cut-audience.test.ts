@@ -96,6 +96,32 @@ describe('a cut', () => {
     await everybodyOnce()
   })
 
+  test('of few among many goes on in stretches all the same, and no chunk spans more than one', async () => {
+    const { rows: circle } = await database.pool.query<{ id: string; address: string }>(
+      'select s.id, b.address from subscriptions s join subscribers b on b.id = s.subscriber_id order by s.id',
+    )
+    const few = [3, 59, 61, 119].map((place) => circle[place]!)
+    await database.pool.query(`update subscriptions set frequency = 'daily' where not id = any($1)`, [
+      few.map(({ id }) => id),
+    ])
+    await database.pool.query('update mailings set cut_from = $1, cut_after = $1', [circle[59]!.id])
+    await oneEach({ stopping: () => engine.woken.length > 0 })
+    expect(await chunks()).toBe(1)
+    await oneEach()
+    const { rows } = await database.pool.query(
+      `select size, (select count(*) from subscriptions s where s.id > c.after_id and s.id <= c.upto_id) as spans
+         from chunks c where mailing_id = $1`,
+      [mailingId],
+    )
+    expect(rows.map(({ size }) => size)).toEqual([1, 1, 1, 1])
+    for (const { spans } of rows) expect(Number(spans)).toBeLessThanOrEqual(50)
+    engine.woken.length = 0
+    await engine.reconcileAndSend()
+    expect(inbox.received.map(({ to }) => to.split('@')[0]!).toSorted()).toEqual(
+      few.map(({ address }) => address.split('@')[0]!).toSorted(),
+    )
+  })
+
   test.each([
     [1, 50],
     [2, 60],
