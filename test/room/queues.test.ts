@@ -332,6 +332,25 @@ describe.skipIf(!hasRedis)('the queues while Redis is away', () => {
     await until('each queue is there again', () => waking.answers())
   })
 
+  test('one that is full takes no wake-up, and is worked again when it has room', async () => {
+    const log = recordedLog()
+    const waking = wakeOn(store, log)
+    const worked = workOn(store, async () => {}, log)
+    await ready(waking)
+    const operator = new Redis(redis.url)
+    opened.push(async () => operator.disconnect())
+    await operator.config('SET', 'maxmemory', '1')
+    waking.wake('notices', [{ payload: notice('before'), id: 'notice-before' }])
+    await waking.settled()
+    expect(log.said.join('')).toContain('could not wake the workers')
+    await until('the worker has met it', () => log.said.join('').includes('the queue has trouble'))
+    expect(worked).toEqual([])
+
+    await operator.config('SET', 'maxmemory', '0')
+    waking.wake('notices', [{ payload: notice('after'), id: 'notice-after' }])
+    await until('it is worked', () => worked.includes('after'))
+  })
+
   test('one that has become the replica of another is left for that one', async ({ onTestFinished }) => {
     const nextFolder = mkdtempSync(join(tmpdir(), 'pressebud-redis-'))
     const next = await startRedis(nextFolder)
