@@ -135,6 +135,7 @@ test('letters held in doubt are counted and their mailings linked, those that ar
   await givenChunk(pool, { mailingId: done, n: 1, size: 9, state: 'done', nextAt: at, sent: 8, inDoubt: 1 })
   await givenChunk(pool, { mailingId: live, n: 0, size: 9, state: 'open', nextAt: at, sent: 1, inDoubt: 4 })
   expect(await gauge('held_doubts')).toBe('7')
+  expect(await page('/')).toMatch(/<strong>Letters held in doubt: <bdi>7<\/bdi>/)
   const body = await page('/machine')
   expect(body).toContain('<b>7 letters</b> of 2 mailings')
   expect(body).toMatch(new RegExp(`href="/mailings/${done}#doubts"><bdi>Ferdig &lt;b&gt;</bdi></a></dt><dd>3 letters`))
@@ -142,4 +143,24 @@ test('letters held in doubt are counted and their mailings linked, those that ar
   await pool.query('update mailings set forgotten_at = now() where id = $1', [done])
   expect(await gauge('held_doubts')).toBe('4')
   expect((await readHeldDoubts(pool, 5)).newest).toEqual([live])
+})
+
+test('a mailing that gave up on more than a tenth of its readers is told where an operator looks first, for a day', async () => {
+  const { pool } = postgres
+  const newsroomId = await givenOffice(pool, 'vadso', 'Vadsø kommune')
+  const at = new Date()
+  const given = async (title: string, failed: number) => {
+    const id = await givenRow(pool, { newsroomId, title, state: 'done', at, doneAt: at })
+    await givenChunk(pool, { mailingId: id, n: 0, size: 100, state: 'done', nextAt: at, sent: 100 - failed, failed })
+    return id
+  }
+  await given('Nesten alle', 10)
+  expect([await gauge('letters_given_up'), await gauge('mailings_falling_short')]).toEqual(['10', '0'])
+  expect(await page('/')).not.toContain('<strong>Letters given up')
+  const short = await given('Mange uten', 11)
+  expect([await gauge('letters_given_up'), await gauge('mailings_falling_short')]).toEqual(['21', '1'])
+  expect(await page('/')).toMatch(/<strong>Letters given up since yesterday: <bdi>21<\/bdi>/)
+  expect(await page('/machine')).toContain(`href="/mailings/${short}"`)
+  await pool.query(`update mailings set done_at = now() - interval '25 hours' where id = $1`, [short])
+  expect(await gauge('mailings_falling_short')).toBe('0')
 })
