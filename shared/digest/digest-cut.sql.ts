@@ -85,6 +85,15 @@ export async function listOpenCuts(db: Db): Promise<{ id: DigestCutId; newsroomI
   return rows
 }
 
+/** The hour of the oldest cut of each newsroom that is not through. */
+export async function listOpenHours(db: Db): Promise<ReadonlyMap<NewsroomId, Date>> {
+  const { rows } = await db.query<{ newsroomId: NewsroomId; since: Date }>(
+    `select newsroom_id as "newsroomId", min(hour_at) as since
+       from digest_cuts where done_at is null and frequency is not null group by 1`,
+  )
+  return new Map(rows.map(({ newsroomId, since }) => [newsroomId, since]))
+}
+
 /** Takes an open cut for one step of its walk; steps of one cut take turns. Null: it is done. */
 export async function lockCut(db: Db, id: DigestCutId): Promise<DigestCut | null> {
   const { rows } = await db.query<DigestCut>(

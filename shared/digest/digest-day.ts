@@ -26,5 +26,19 @@ export function lastDigestDay(
   }
 }
 
+/** The day whose hour has come and that has no cut yet; null: there is none, or the newsroom is younger. */
+export function uncutDay(
+  newsroom: Parameters<typeof lastDigestDay>[0] & {
+    readonly createdAt: Date
+    readonly lastDays: Readonly<Record<DigestFrequency, string | null>>
+  },
+  frequency: DigestFrequency,
+  now: Date,
+): DigestDay | null {
+  const due = lastDigestDay(newsroom, frequency, now)
+  const last = newsroom.lastDays[frequency]
+  return (last !== null && last >= due.day) || due.at < newsroom.createdAt ? null : due
+}
+
 const firstOf = (hour: DateTime) =>
   hour.getPossibleOffsets().reduce((first, one) => (one.toMillis() < first.toMillis() ? one : first), hour)

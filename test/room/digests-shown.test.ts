@@ -98,3 +98,20 @@ test('a digest with a text amended since is not sent again where it was in doubt
   expect(await settleDoubts(database.pool, digest, 'again')).toBe('over')
   expect(await settleDoubts(database.pool, digest, 'sent')).toEqual({ letters: 1, left: 0 })
 })
+
+test('digests that should be dealt and are not are told on the front page, with since when', async () => {
+  const front = () => read('/')
+  expect(await front()).not.toContain('Digests whose hour has come')
+  await database.pool.query(
+    `insert into digest_cuts (newsroom_id, frequency, day, hour_at, head, numbered_at)
+     values ($1, 'weekly', '2020-01-06', now() - interval '40 minutes 30 seconds', 0, now())`,
+    [newsroom.id],
+  )
+  expect(await front()).toMatch(/Digests whose hour has come: of 1 newsroom, the oldest for 40 min/)
+  await database.pool.query('update digest_cuts set done_at = now()')
+  expect(await front()).not.toContain('Digests whose hour has come')
+  // The workers have not even begun.
+  await database.pool.query(`update newsrooms set created_at = now() - interval '30 days'`)
+  await database.pool.query('delete from digest_cuts')
+  expect(await front()).toContain('Digests whose hour has come')
+})

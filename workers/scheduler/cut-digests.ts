@@ -11,7 +11,7 @@ import {
   moveCut,
   openCut,
 } from '../../shared/digest/digest-cut.sql.ts'
-import { lastDigestDay } from '../../shared/digest/digest-day.ts'
+import { uncutDay } from '../../shared/digest/digest-day.ts'
 import { findDigest, insertDigest } from '../../shared/digest/digest-items.sql.ts'
 import { numberMailings, unnumberPaused } from '../../shared/digest/digest-line.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
@@ -59,9 +59,8 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
   })
   for (const newsroom of await listDigestHours(deps.pool))
     for (const frequency of digestFrequencies) {
-      const due = lastDigestDay(newsroom, frequency, deps.now())
-      const last = newsroom.lastDays[frequency]
-      if ((last !== null && last >= due.day) || due.at < newsroom.createdAt) continue
+      const due = uncutDay(newsroom, frequency, deps.now())
+      if (due === null) continue
       const about = { newsroom: newsroom.newsroomId, frequency, day: due.day }
       try {
         const isOpened = await inTransaction(deps.pool, async (tx) => {

@@ -1,3 +1,4 @@
+import { listDigestHours, listOpenHours } from '../../../shared/digest/digest-cut.sql.ts'
 import { type HeldDoubts, readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
 import { readLately } from '../../../shared/mailing/lately.sql.ts'
 import { readMachineFigures } from '../../../shared/mailing/machine-figures.sql.ts'
@@ -5,6 +6,7 @@ import { readTroubledMailings, type TroubledMailings } from '../../../shared/mai
 import type { Pool } from '../../../shared/postgres/pool.ts'
 import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import type { WorkerStanding } from '../../../shared/worker/worker.ts'
+import { judgeDigests, lateDigests } from './judge-digests.ts'
 import { judgeLetters } from './judge-letters.ts'
 import { type Finding, judgeMachine } from './judge-machine.ts'
 import { judgeTroubles } from './judge-troubles.ts'
@@ -19,18 +21,21 @@ export type LookedOver = {
 
 /** Everything that may need somebody, judged. `most`: mailings named of each kind. */
 export async function lookOver(pool: Pool, now: Date, most: number): Promise<LookedOver> {
-  const [figures, workers, doubts, troubled, lately] = await Promise.all([
+  const [figures, workers, doubts, troubled, lately, hours, open] = await Promise.all([
     readMachineFigures(pool, now),
     listWorkers(pool),
     readHeldDoubts(pool, most),
     readTroubledMailings(pool, most),
     readLately(pool, now),
+    listDigestHours(pool),
+    listOpenHours(pool),
   ])
   const findings = [
     ...judgeWorkers(workers, now),
     ...judgeTroubles(troubled, now),
     ...judgeLetters(lately, doubts),
     ...judgeMachine(figures, now),
+    judgeDigests(lateDigests(hours, open, now), now),
   ]
   return { findings, workers, doubts, troubled }
 }

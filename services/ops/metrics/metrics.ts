@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { spentShares } from '../../../shared/budget/budget.sql.ts'
 import { watchedBudgets } from '../../../shared/budget/budget.ts'
+import { listDigestHours, listOpenHours } from '../../../shared/digest/digest-cut.sql.ts'
 import { readHeldDoubts } from '../../../shared/mailing/held-doubts.sql.ts'
 import { readLately } from '../../../shared/mailing/lately.sql.ts'
 import {
@@ -12,6 +13,7 @@ import {
 import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
 import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { isCutOff, isSilent } from '../../../shared/worker/worker.ts'
+import { lateDigests } from '../machine/judge-digests.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { stateNames } from '../pages/words.ts'
 
@@ -74,6 +76,10 @@ const gaugesOf = (register: Registry) => {
       'How long due chunks have waited with no worker at any chunk; 0 while work goes on.',
     ),
     oldestUncut: make('oldest_uncut_mailing_seconds', 'How long the oldest due mailing has waited to be cut whole.'),
+    oldestDigest: make(
+      'oldest_uncut_digest_seconds',
+      'How long ago the hour of the oldest digests came that are not dealt; 0 when all are.',
+    ),
     noticesDue: make('notices_due', 'Notices that should have left by now.'),
     oldestNotice: make('oldest_due_notice_seconds', 'How long the oldest overdue notice has waited.'),
     signUpCeiling: make(
@@ -110,7 +116,7 @@ const gaugesOf = (register: Registry) => {
 
 async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
   const now = deps.now()
-  const [figures, mailings, deliveries, spent, workers, doubts, troubled, lately] = await Promise.all([
+  const [figures, mailings, deliveries, spent, workers, doubts, troubled, lately, hours, open] = await Promise.all([
     readMachineFigures(deps.pool, now),
     countMailingsByState(deps.pool),
     sumLiveDeliveries(deps.pool),
@@ -119,6 +125,8 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
     readHeldDoubts(deps.pool, 1),
     readTroubledMailings(deps.pool, 1),
     readLately(deps.pool, now),
+    listDigestHours(deps.pool),
+    listOpenHours(deps.pool),
   ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
@@ -134,6 +142,7 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   gauge.oldestDue.set(age(figures.oldestDueChunk?.since))
   gauge.stalled.set(age(figures.stalledSince))
   gauge.oldestUncut.set(age(figures.oldestUncutSince))
+  gauge.oldestDigest.set(age(lateDigests(hours, open, now).oldest))
   for (const ceiling of ['newsroom', 'installation'] as const) {
     gauge.signUpCeiling.set({ ceiling }, spent.get(watchedBudgets.ceilings[ceiling]) ?? 0)
     gauge.signUpUsual.set({ ceiling }, spent.get(watchedBudgets.usual[ceiling]) ?? 0)
