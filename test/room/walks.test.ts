@@ -43,7 +43,7 @@ async function subscriptionsRead(run: (db: Pool) => Promise<unknown>): Promise<n
       query: async (text: string, values: unknown[]) => {
         const { rows } = await tx.query(`explain (analyze, format json) ${text}`, values)
         count(rows[0]['QUERY PLAN'][0].Plan)
-        return { rows: [] }
+        return { rows: [{}] }
       },
     }
     await walking(tx, () => run(explained as unknown as Pool))
@@ -61,6 +61,6 @@ test('a stretch of an audience is cut without reading those behind it', async ()
   const stretch = { mailingId, after: '0', upto: '9999999', firstN: 0, size: 10, chunks: 10 }
   const read = await subscriptionsRead((db) => cutChunks(db, stretch))
   expect(read).toBeGreaterThanOrEqual(100)
-  // Every second reader is of another frequency, and is looked at and passed over.
+  // Once to see how far it goes, and once for who is owed it: every second reader is of another frequency.
   expect(read).toBeLessThanOrEqual(200)
 })
