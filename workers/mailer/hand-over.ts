@@ -165,7 +165,7 @@ export async function handOver(
     const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
     if (isAnswered) {
       answered += 1
-      circuit.tellAnswer()
+      if (outcome.kind === 'refused') circuit.tellAnswer()
     }
     const domain = domains[place]
     if (domain !== undefined) {

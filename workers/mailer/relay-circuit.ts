@@ -11,7 +11,7 @@ export type RelayCircuit = {
   tellTrouble(detail: string): void
   /** Letters wait for the host, and none has been answered since this was told first. */
   tellSilence(): void
-  /** It has answered a letter, whatever it said. */
+  /** It has refused a letter: it answers. */
   tellAnswer(): void
   tellSuccess(): void
   /** Whether the host has taken a letter within the last seconds: then it has nothing against us at large. */
@@ -85,6 +85,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
     tellSuccess: () => {
       accepted += 1
       acceptedAt = performance.now()
+      silence = null
       if (rest === 0 && !isTold) return
       rest = 0
       restingUntil = 0
