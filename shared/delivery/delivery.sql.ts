@@ -12,12 +12,16 @@ export type Claim = {
   readonly window: number
 }
 
-/** The paces there are, and how many letters each lets go at this moment. Always locked in one order. */
-const buckets = `buckets as (
+/**
+ * The paces there are, and how many letters each lets go at this moment. Always locked in one order, and last of all, once the
+ * rows of `first` are had: every claim waits for these, and one that waited for a reader's row with them in hand kept all others
+ * from theirs.
+ */
+const bucketsAfter = (first: string) => `buckets as (
        select domain, rate, held_until, turn_at,
               case when held_until > now() then 0
                    else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
-         from paces order by domain for update
+         from paces where (select count(*) from ${first}) >= 0 order by domain for update
      )`
 
 /**
@@ -93,7 +97,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
         cross join locked s
          join subscribers b on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
-     ), ${buckets}, placed as (
+     ), ${bucketsAfter('locked')}, placed as (
        select a.*, p.turn_at, p.held_until, p.rate, p.domain is not null as is_paced,
               row_number() over (partition by a.verdict, p.domain order by a.id) as place
          from audience a left join buckets p on p.domain = a.domain
@@ -156,7 +160,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
-     ), ${buckets}, owed as (
+     ), owed as (
        select d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    when s.state <> 'active' or b.address is null then 'opted_out'
@@ -173,7 +177,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
         order by d.subscription_id
         limit $4
           for share of s
-     ), ranked as (
+     ), ${bucketsAfter('owed')}, ranked as (
        select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
          from owed o
      ), paced as (

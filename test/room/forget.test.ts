@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { listPacedDomains, writePace } from '../../shared/delivery/pace.sql.ts'
+import { listPacedDomains } from '../../shared/delivery/pace.sql.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -13,6 +13,7 @@ import { type Forgotten, openForgetting } from '../../workers/scheduler/forget.t
 import { lapsePending } from '../../workers/scheduler/lapse-pending.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
+import { givenPace } from '../given/pace.ts'
 import { givenReaders } from '../given/readers.ts'
 import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
@@ -249,10 +250,10 @@ async function untilSomebodyWaitsForALock(): Promise<void> {
 test('the pace of a domain of which nothing was seen for a day is dropped; one that is held, or was seen since, stays', async () => {
   const ago = (hours: number) => Date.now() - hours * 3_600_000
   const pace = { rate: 1, holds: 1, reason: 'blocked', detail: '421 4.7.0 slow down' } as const
-  await writePace(pool, 'seldom.example', { ...pace, heldUntil: ago(25), changedAt: ago(25) })
-  await writePace(pool, 'slow.example', { ...pace, heldUntil: 0, changedAt: ago(25) })
-  await writePace(pool, 'held.example', { ...pace, heldUntil: ago(-1), changedAt: ago(25) })
-  await writePace(pool, 'often.example', { ...pace, heldUntil: ago(22), changedAt: ago(23) })
+  await givenPace(pool, 'seldom.example', { ...pace, heldUntil: ago(25), changedAt: ago(25) })
+  await givenPace(pool, 'slow.example', { ...pace, heldUntil: 0, changedAt: ago(25) })
+  await givenPace(pool, 'held.example', { ...pace, heldUntil: ago(-1), changedAt: ago(25) })
+  await givenPace(pool, 'often.example', { ...pace, heldUntil: ago(22), changedAt: ago(23) })
   await forget()
   expect(await listPacedDomains(pool)).toEqual(expect.arrayContaining(['held.example', 'often.example']))
   expect(await listPacedDomains(pool)).toHaveLength(2)

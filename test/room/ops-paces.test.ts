@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { writePace } from '../../shared/delivery/pace.sql.ts'
 import type { Pace } from '../../shared/delivery/pace.ts'
+import { givenPace } from '../given/pace.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { asForm, cookieOf, type Desk, here, openDesk } from '../rig/ops-desk.ts'
 import { type } from './cli-rig.ts'
@@ -53,10 +53,10 @@ const run = (line: string) => type(line.split(' '), { env: { DATABASE_URL: postg
 
 describe('receiving domains with a pace', () => {
   beforeEach(async () => {
-    await writePace(postgres.pool, 'slow.example', slow)
-    await writePace(postgres.pool, 'recovering.example', { ...blocked, rate: 3.375, heldUntil: now.getTime() - 1 })
-    await writePace(postgres.pool, 'strict.example', blocked)
-    await writePace(postgres.pool, 'stricter.example', { ...blocked, changedAt: now.getTime() })
+    await givenPace(postgres.pool, 'slow.example', slow)
+    await givenPace(postgres.pool, 'recovering.example', { ...blocked, rate: 3.375, heldUntil: now.getTime() - 1 })
+    await givenPace(postgres.pool, 'strict.example', blocked)
+    await givenPace(postgres.pool, 'stricter.example', { ...blocked, changedAt: now.getTime() })
   })
 
   test('stand on the machine page, newest worst first, with how fast, until when and the words of the provider', async () => {

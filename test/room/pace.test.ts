@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { writePace } from '../../shared/delivery/pace.sql.ts'
+import { changePaces, readPaces } from '../../shared/delivery/pace.sql.ts'
+import type { Pace } from '../../shared/delivery/pace.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { Payloads } from '../../shared/queues/queues.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { reconcile } from '../../workers/scheduler/reconcile.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
+import { givenPace } from '../given/pace.ts'
 import { givenReaders } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
@@ -77,7 +81,7 @@ describe('a receiving domain', () => {
   test('that has a pace gets no more than its bucket holds, spread over the seconds to come', async () => {
     await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 30), ...readersAt('fine.example', 50)])
     const now = Date.now()
-    await writePace(database.pool, 'slow.example', {
+    await givenPace(database.pool, 'slow.example', {
       rate: 2,
       heldUntil: 0,
       holds: 0,
@@ -102,10 +106,102 @@ describe('a receiving domain', () => {
     expect(rows[0]!.last).toBeGreaterThan(1)
   })
 
+  test('keeps nobody waiting whose process stood still while it kept the paces', async () => {
+    const pace = { rate: 100, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
+    await givenPace(database.pool, 'slow.example', pace)
+    await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 3), ...readersAt('fine.example', 3)])
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    // Stopped between reading and writing, for longer than anybody waits.
+    let reached = false
+    const isWriting = (given: readonly unknown[]) => /insert into paces/.test(String(given[0]))
+    const stopping = <Target extends object>(target: Target): Target =>
+      new Proxy(target, {
+        get: (of, name) => {
+          const value = Reflect.get(of, name)
+          if (name === 'connect') return async () => stopping(await (value as () => Promise<object>).call(of))
+          if (name !== 'query') return typeof value === 'function' ? value.bind(of) : value
+          return (...given: unknown[]) => {
+            if (!isWriting(given)) return (value as (...all: unknown[]) => unknown).apply(of, given)
+            reached = true
+            return new Promise(() => {})
+          }
+        },
+      })
+    const watch = openDomainWatch({
+      pool: stopping(database.pool),
+      log: engine.mailer.log,
+      now: () => new Date(),
+      connections: 4,
+    })
+    const told = watch.of('a@slow.example')
+    told.begin(performance.now())
+    told.end(performance.now(), { ms: 5, blocked: '451 4.7.1 Too many connections' })
+    void watch.tell()
+    await until('it would write', () => reached)
+    await engine.send(mailingId)
+    expect(arrivedAt('fine.example')).toBe(3)
+  })
+
+  test('keeps no claim waiting behind one that waits for a reader’s row', async () => {
+    const pace = { rate: 100, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
+    await givenPace(database.pool, 'slow.example', pace)
+    const [reader] = await givenReaders(database.pool, newsroom, ['one@fine.example'])
+    const first = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, first.mailingId)
+    const jobs = engine.woken.splice(0).map(({ payload }) => payload as Payloads['mail-bulk'])
+    const other = await givenNewsroom(database.pool)
+    await givenReaders(database.pool, other, ['two@fine.example'])
+    const second = await givenMailing(database.pool, other)
+
+    const holder = await database.pool.connect()
+    await holder.query('begin')
+    await holder.query('select from subscriptions where id = $1 for update', [reader!.subscriptionId])
+    const waiting = Promise.all(jobs.map((job) => sendChunk(engine.mailer, job)))
+    const waits = `select from pg_locks where not granted and locktype in ('tuple', 'transactionid')`
+    await until('a claim waits for the row', async () => ((await database.pool.query(waits)).rowCount ?? 0) > 0)
+    await engine.send(second.mailingId)
+    expect(inbox.received.map(({ to }) => to)).toEqual(['two@fine.example'])
+
+    await holder.query('commit')
+    holder.release()
+    await waiting
+    expect(inbox.received.map(({ to }) => to)).toEqual(['two@fine.example', 'one@fine.example'])
+  })
+
+  test('of which two processes tell at once has the pace of one, and then of both', async () => {
+    const now = Date.now()
+    const pace = {
+      rate: 8,
+      heldUntil: 0,
+      holds: 0,
+      reason: 'slow',
+      detail: 'A letter takes 250 ms.',
+      changedAt: now,
+    } as const
+    await givenPace(database.pool, 'slow.example', pace)
+    const before = (await readPaces(database.pool, ['slow.example'])).get('slow.example')!
+    expect(before).toMatchObject(pace)
+    const slower = { ...pace, rate: 4, changedAt: now + 1 }
+    const held = { ...pace, reason: 'blocked' as const, rate: 1, holds: 1, heldUntil: now + 60_000, changedAt: now + 2 }
+    const change = (after: Pace | null) => ({ domain: 'slow.example', before, after })
+    expect([...(await changePaces(database.pool, [change(slower)]))]).toEqual(['slow.example'])
+    // What it was made of is not there any more.
+    expect([...(await changePaces(database.pool, [change(held)]))]).toEqual([])
+    expect([...(await changePaces(database.pool, [change(null)]))]).toEqual([])
+    const since = (await readPaces(database.pool, ['slow.example'])).get('slow.example')!
+    expect(since).toMatchObject(slower)
+    const again = { domain: 'slow.example', before: since, after: held }
+    expect([...(await changePaces(database.pool, [again]))]).toEqual(['slow.example'])
+    // A domain that had none, told of by both: one of them has it.
+    const fresh = { domain: 'new.example', before: null, after: slower }
+    const both = await Promise.all([changePaces(database.pool, [fresh]), changePaces(database.pool, [fresh])])
+    expect(both.map(({ size }) => size).toSorted()).toEqual([0, 1])
+  })
+
   test('that has a pace has one line for all its letters, whatever chunks they are in', async () => {
     await givenReaders(database.pool, newsroom, readersAt('slow.example', 50))
     const pace = { rate: 10, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
-    await writePace(database.pool, 'slow.example', pace)
+    await givenPace(database.pool, 'slow.example', pace)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await engine.send(mailingId)
     const { rows } = await database.pool.query<{ until: Date }>(
@@ -122,7 +218,7 @@ describe('a receiving domain', () => {
   test('that has a pace costs a chunk one visit when it is written, and the late among its letters come again together', async () => {
     await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 19), 'kari@fine.example'])
     const pace = { rate: 1, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
-    await writePace(database.pool, 'slow.example', pace)
+    await givenPace(database.pool, 'slow.example', pace)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await engine.send(mailingId)
     expect(inbox.received.map(({ to }) => to)).toEqual(['kari@fine.example'])
@@ -157,7 +253,7 @@ describe('a receiving domain', () => {
   test('that has a pace and a line of hours is looked at twice a minute, and no letter of it waits for longer', async () => {
     await givenReaders(database.pool, newsroom, readersAt('slow.example', 60))
     const pace = { rate: 1, heldUntil: 0, holds: 0, reason: 'slow', detail: '', changedAt: Date.now() } as const
-    await writePace(database.pool, 'slow.example', pace)
+    await givenPace(database.pool, 'slow.example', pace)
     await database.pool.query(`update paces set turn_at = now() + interval '5 hours'`)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await engine.send(mailingId)
@@ -193,7 +289,7 @@ describe('a receiving domain', () => {
     await database.pool.query('update mailings set cut_from = 0, cut_after = 0 where id = $1', [mailingId])
     await cutAudience(engine.fanOut, mailingId)
     // Thirty windows, each of a sixteenth of a second and more, and a turn is to last for one.
-    await sendChunk(engine.mailer, mailingId, 0)
+    await sendChunk(engine.mailer, { mailingId, chunk: 0 })
     // The last of them may still be on the wire. Nobody takes the chunk up again meanwhile.
     await until('the others have theirs', () => arrivedAt('fine.example') === 59).finally(answer)
     const early = arrivedAt('silent.example')
@@ -211,11 +307,16 @@ describe('a receiving domain', () => {
     await cutAudience(engine.fanOut, mailingId)
     const sendAll = async () => {
       for (let next = engine.woken.shift(); next; next = engine.woken.shift())
-        if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, mailingId, next.payload.chunk)
+        if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, next.payload)
     }
     await until('the others have their letters', async () => {
       await sendAll()
-      await reconcile({ pool: database.pool, wake: engine.mailer.wake, now: () => new Date() })
+      await reconcile({
+        pool: database.pool,
+        wake: engine.mailer.wake,
+        now: () => new Date(),
+        heardUntil: async () => null,
+      })
       return arrivedAt('fine.example') === 200
     })
     expect(arrivedAt('silent.example')).toBe(0)

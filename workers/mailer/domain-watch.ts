@@ -1,9 +1,8 @@
-import { dropPace, listPacedDomains, lockPaces, writePace } from '../../shared/delivery/pace.sql.ts'
+import { changePaces, listPacedDomains, readPaces } from '../../shared/delivery/pace.sql.ts'
 import { adaptPace, domainOf, leastSeen, type Sighting, slowMs } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
-import { inTransaction } from '../../shared/postgres/transaction.ts'
 
 /**
  * A receiving domain as this process sees it. It *stands* while several letters to it wait for the mail host and those to
@@ -127,30 +126,34 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     fade(domains)
     const paced = new Set(await listPacedDomains(deps.pool))
     // A domain that runs free and behaves, as nearly all do, costs nothing here.
-    const worthTelling = [...sightings].filter(
+    let worthTelling = [...sightings].filter(
       ([domain, sighting]) => paced.has(domain) || adaptPace(null, sighting, deps.now().getTime()) !== null,
     )
-    if (worthTelling.length === 0) return
-    await inTransaction(deps.pool, async (tx) => {
-      const now = deps.now().getTime()
-      const known = new Map(
-        (
-          await lockPaces(
-            tx,
-            worthTelling.map(([domain]) => domain),
-          )
-        ).map((pace) => [pace.domain, pace]),
-      )
-      for (const [domain, sighting] of worthTelling) {
-        const before = known.get(domain) ?? null
-        const after = adaptPace(before, sighting, now)
-        if (after === before) continue
-        if (after === null) await dropPace(tx, domain)
-        else await writePace(tx, domain, after)
-        const { rate, reason, heldUntil } = after ?? { rate: null, reason: 'free', heldUntil: 0 }
-        deps.log.warn({ domain, rate, reason, held: heldUntil > now }, 'the pace of a receiving domain has changed')
-      }
+    // Another process may have told of the same domain meanwhile: then what was seen is told of what it has become.
+    for (let tries = 0; tries < 3 && worthTelling.length > 0; tries += 1) worthTelling = await tellOf(worthTelling)
+  }
+
+  /** Returns what could not be told. */
+  async function tellOf(seen: readonly [string, Sighting][]): Promise<[string, Sighting][]> {
+    const now = deps.now().getTime()
+    const known = await readPaces(
+      deps.pool,
+      seen.map(([domain]) => domain),
+    )
+    const changes = seen.flatMap(([domain, sighting]) => {
+      const before = known.get(domain) ?? null
+      const after = adaptPace(before, sighting, now)
+      return after === before ? [] : [{ domain, before, after }]
     })
+    if (changes.length === 0) return []
+    const changed = await changePaces(deps.pool, changes)
+    for (const { domain, after } of changes) {
+      if (!changed.has(domain)) continue
+      const { rate, reason, heldUntil } = after ?? { rate: null, reason: 'free', heldUntil: 0 }
+      deps.log.warn({ domain, rate, reason, held: heldUntil > now }, 'the pace of a receiving domain has changed')
+    }
+    const left = new Set(changes.flatMap(({ domain }) => (changed.has(domain) ? [] : [domain])))
+    return seen.filter(([domain]) => left.has(domain))
   }
 
   // One after another: who asks for what was seen to be told wants it written, also what another telling has in hand.
