@@ -1,10 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { Payloads } from '../../shared/queues/queues.ts'
+import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { type HandOverJournals, openHandOverJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
@@ -35,6 +38,8 @@ beforeEach(async () => {
   inbox = await openRecordingInbox()
   newsroom = await givenNewsroom(database.pool)
   return async () => {
+    vi.restoreAllMocks()
+    syncBuiltinESMExports()
     await inbox.close()
     rmSync(folder, { recursive: true, force: true })
   }
@@ -61,8 +66,8 @@ function hangingHost(letters: number, onAll: () => void) {
   }
 }
 
-/** A worker of which everything but its journal is lost, with 30 letters in its hands. */
-async function givenKilledWorker(): Promise<{ mailingId: MailingId; taken: readonly string[] }> {
+/** A worker of which all but its journal, with `known` replies, is lost, with 30 letters in its hands. */
+async function givenKilledWorker(known = 10): Promise<{ mailingId: MailingId; taken: readonly string[] }> {
   await givenReaders(database.pool, newsroom, 30)
   const { mailingId } = await givenMailing(database.pool, newsroom)
   // The walk round the readers begins anywhere; here at the first, so that there is one chunk.
@@ -81,11 +86,36 @@ async function givenKilledWorker(): Promise<{ mailingId: MailingId; taken: reado
   })
   const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals, pool })
   await cutAudience(dying.fanOut, mailingId)
-  void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, mailingId, 0)
-  await expect.poll(() => journalText().match(/^\+/gm)?.length).toBe(10)
+  void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, { mailingId, chunk: 0 })
+  await expect.poll(() => host.taken.length).toBe(10)
+  await expect.poll(() => journalText().match(/^\+/gm)?.length ?? 0).toBe(known)
   dying.mailer.leases.close()
   await database.pool.query(`update chunks set lease_until = null`)
   return { mailingId, taken: host.taken }
+}
+
+/** A disk with room for so many more lines of a journal: then it takes nothing, or the first half of each. Returns what clears it. */
+function fillDisk(lines: number, takes: 'nothing' | 'half a line'): () => void {
+  const write = fs.writeSync
+  let asked = 0
+  const full = vi.spyOn(fs, 'writeSync').mockImplementation((file, text, ...more) => {
+    if (!/^[.+=]\d/.test(text) || ++asked <= lines) return write(file, text, ...more)
+    if (takes === 'half a line') return write(file, text.slice(0, text.length / 2))
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  })
+  syncBuiltinESMExports()
+  return () => {
+    full.mockRestore()
+    syncBuiltinESMExports()
+  }
+}
+
+/** From now on nothing can be removed, as where a disk that failed was made read-only. */
+function holdFiles(): void {
+  vi.spyOn(fs, 'rmSync').mockImplementation(() => {
+    throw Object.assign(new Error('EROFS: read-only file system, unlink'), { code: 'EROFS' })
+  })
+  syncBuiltinESMExports()
 }
 
 const journalText = () =>
@@ -93,8 +123,8 @@ const journalText = () =>
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('')
 
-async function takeOver(): Promise<void> {
-  const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
+async function takeOver(doubt: 'resend' | 'hold' = 'resend'): Promise<void> {
+  const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals, doubt })
   await engine.reconcileAndSend()
   await engine.close()
 }
@@ -126,6 +156,23 @@ test('after a kill only what was on the wire is in doubt: what was accepted is k
   expect(readdirSync(folder)).toEqual([])
 })
 
+test('where doubts are held, what was on the wire at a kill waits for an operator, and is not sent again', async () => {
+  const { mailingId, taken } = await givenKilledWorker()
+  await takeOver('hold')
+  expect(await totals()).toEqual({ sent: 27, doubted: 3, state: 'done' })
+  const { rows } = await database.pool.query<{ address: string }>(
+    `select b.address
+       from deliveries d join subscriptions s on s.id = d.subscription_id join subscribers b on b.id = s.subscriber_id
+      where d.mailing_id = $1 and d.state = 'in_doubt'`,
+    [mailingId],
+  )
+  const held = rows.map(({ address }) => address)
+  const sent = inbox.received.map(({ to }) => to)
+  expect([held.length, sent.length, taken.length]).toEqual([3, 17, 10])
+  // Each of the 30 is one of these, and none is two.
+  expect(new Set([...held, ...sent, ...taken]).size).toBe(30)
+})
+
 test('a journal from before a crash of the machine is not believed', async () => {
   await givenKilledWorker()
   for (const name of readdirSync(folder)) {
@@ -143,14 +190,50 @@ test('a line that the end of the process cut short is passed over', async () => 
   expect(await totals()).toEqual({ sent: 30, doubted: 3, state: 'done' })
 })
 
+test.each(['nothing', 'half a line'] as const)(
+  'a journal of which a full disk takes %s is gone: after a kill all that was claimed is in doubt',
+  async (takes) => {
+    fillDisk(5, takes)
+    await givenKilledWorker(0)
+    expect(readdirSync(folder)).toEqual([])
+    await takeOver()
+    expect(await totals()).toEqual({ sent: 30, doubted: 30, state: 'done' })
+    expect(inbox.received).toHaveLength(30)
+  },
+)
+
+test.each(['nothing', 'half a line'] as const)(
+  'where a journal of which the disk takes %s cannot be removed either, no further dot leaves, and of the others it tells',
+  (takes) => {
+    const chunk = { mailingId: '1' as MailingId, n: 0, fence: '1' }
+    const letters = ['1', '2', '3', '4'].map((id) => ({
+      subscriptionId: id as SubscriptionId,
+      address: `reader${id}@readers.example`,
+      language: 'nb',
+      attempt: 1,
+    }))
+    const clear = fillDisk(2, takes)
+    holdFiles()
+    const journal = journals.open(chunk)
+    expect(letters.map(journal.dot)).toEqual([true, true, false, false])
+    // With room again a line would be read as the rest of the one before.
+    clear()
+    expect(letters.slice(2).map(journal.dot)).toEqual([false, false])
+    journal.leave()
+    const told = journals.read(chunk)
+    expect(letters.map((letter) => told?.(letter))).toEqual(['dot', 'dot', undefined, undefined])
+  },
+)
+
 test('a worker that was frozen until its lease had run out lets no further dot leave', async () => {
   await givenReaders(database.pool, newsroom, 5)
   const { mailingId } = await givenMailing(database.pool, newsroom)
-  const leases = { hold: () => ({ runs: () => false, letGo: () => {} }), close: () => {} }
+  const hold = () => ({ runs: () => false, letGo: () => {} })
+  const leases = { hold, heardUntil: async () => null, close: () => {} }
   const frozen = openEngine(database.pool, inbox.url, { chunkSize: 40, journals, leases })
   await cutAudience(frozen.fanOut, mailingId)
   for (const { payload } of frozen.woken)
-    await sendChunk({ ...frozen.mailer, stopping: stopsSoon() }, mailingId, (payload as { chunk: number }).chunk)
+    await sendChunk({ ...frozen.mailer, stopping: stopsSoon() }, payload as Payloads['mail-bulk'])
   await frozen.close()
   expect(inbox.received).toEqual([])
   expect(await totals()).toMatchObject({ sent: 0, doubted: 0, state: 'open' })
@@ -200,7 +283,7 @@ test('a claim whose answer was lost with its connection puts nobody in doubt', a
             return answer
           },
   })
-  await expect(sendChunk({ ...engine.mailer, pool: losing }, mailingId, 0)).rejects.toThrow('cut')
+  await expect(sendChunk({ ...engine.mailer, pool: losing }, { mailingId, chunk: 0 })).rejects.toThrow('cut')
   await engine.close()
   await database.pool.query(`update chunks set next_at = now()`)
   await takeOver()

@@ -26,6 +26,8 @@ export type HandOverJournal = {
 export type Told = Recorded | 'dot'
 
 export type HandOverJournals = {
+  /** Whether the one begun last could be kept. */
+  readonly areKept: boolean
   open(chunk: HeldChunk): HandOverJournal
   /** What an earlier holder's journal tells of a letter's attempt; null: there is none to be believed. */
   read(chunk: HeldChunk): ((letter: Pick<Claimed, 'subscriptionId' | 'attempt'>) => Told | undefined) | null
@@ -34,6 +36,7 @@ export type HandOverJournals = {
 
 /** A machine that keeps none: after every crash all that was claimed is in doubt. */
 export const noJournals: HandOverJournals = {
+  areKept: false,
   open: () => ({ dot: () => true, outcome: () => {}, close: () => {}, leave: () => {} }),
   read: () => null,
   forget: () => {},
@@ -58,24 +61,41 @@ export function openHandOverJournals(folder: string, log: Log): HandOverJournals
     cannot(err)
     return noJournals
   }
+  let areKept = true
+  const tell = (isKept: boolean) => {
+    areKept = isKept
+  }
   const pathOf = ({ mailingId, n, fence }: HeldChunk) => join(folder, `${mailingId}-${n}-${fence}.journal`)
   const remove = (path: string) => rmSync(path, { force: true })
   return {
-    open: (chunk) => openJournal(pathOf(chunk), boot, () => remove(pathOf(chunk)), log),
+    get areKept() {
+      return areKept
+    },
+    open: (chunk) => openJournal(pathOf(chunk), boot, () => remove(pathOf(chunk)), tell, log),
     read: (chunk) => readJournal(pathOf(chunk), boot),
     forget: (chunk) => remove(pathOf(chunk)),
   }
 }
 
-function openJournal(path: string, boot: string, remove: () => void, log: Log): HandOverJournal {
+/** `tell`: whether one could be begun, or had to be given up. */
+function openJournal(
+  path: string,
+  boot: string,
+  remove: () => void,
+  tell: (isKept: boolean) => void,
+  log: Log,
+): HandOverJournal {
   let file: number | null = null
   /** Outcomes leave with the next dot, or with the last of a burst: each write costs as much as all else written down. */
   let waiting = ''
   let flushing: NodeJS.Immediate | null = null
+  let hasGap = false
 
   /** False where a letter's dot must not leave, because nobody would know that it did. */
   function write(text: string): boolean {
     if (file === null) return true
+    // What follows a part of a line would be read as its rest.
+    if (hasGap) return doWithout()
     try {
       // A disk that fills up takes part of a line first, and says so by the count alone.
       if (writeSync(file, text) === Buffer.byteLength(text)) return true
@@ -88,6 +108,12 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
   /** A journal with a gap would call a letter unsent that was sent. None at all only makes more of them doubtful. */
   function giveUp(err: unknown): boolean {
     log.warn({ err }, 'the hand-over journal cannot be written; after a crash more letters would be in doubt')
+    hasGap = true
+    tell(false)
+    return doWithout()
+  }
+
+  function doWithout(): boolean {
     try {
       remove()
     } catch {
@@ -113,7 +139,7 @@ function openJournal(path: string, boot: string, remove: () => void, log: Log): 
 
   try {
     file = openSync(path, 'w', 0o600)
-    write(`${boot}\n`)
+    if (write(`${boot}\n`) && !hasGap) tell(true)
   } catch (err) {
     giveUp(err)
   }
