@@ -1,10 +1,10 @@
 import type { Language } from '../language/language.ts'
 import type { NewsroomId } from '../newsroom/newsroom.ts'
-import type { Db } from '../postgres/pool.ts'
+import type { Db, Pool } from '../postgres/pool.ts'
 import type { AddressChangeId, AddressChangeState } from '../subscriber/address-change.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId, SubscriptionState } from '../subscription/subscription.ts'
-import type { NoticeId, NoticeKind } from './notice.ts'
+import { type NoticeId, type NoticeKind, noticeClaim } from './notice.ts'
 
 export type ClaimedNotice = {
   readonly id: NoticeId
@@ -45,31 +45,36 @@ type ClaimedNoticeRow = {
   change_state: AddressChangeState | null
 }
 
-/** Seconds. */
-const claimLasts = 60
-
 /**
  * Takes a notice that is due, for a minute. One left claimed by a worker that ended is due again then: the same
  * Message-ID makes a repeat harmless, and a lost confirmation would lose a reader.
+ *
+ * Whether it is still owed is read when the claim is committed, by a statement of its own. Whoever leaves or erases
+ * everything commits that, and looks for claims then: one of the two sees the other, and neither locks what the other
+ * needs. So this takes the pool, and no transaction.
  */
-export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice | null> {
-  const { rows } = await db.query<ClaimedNoticeRow>(
-    `with mine as (
-       update notices
-          set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + $2 * interval '1 second'
-        where id = $1 and next_at <= now() and state in ('due', 'claimed', 'deferred')
-       returning id, kind, attempt, fence, subscription_id, subscriber_id, change_id
-     )
-     select m.id, m.kind, m.attempt, m.fence, m.subscription_id, s.newsroom_id, s.state as subscription_state,
+export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNotice | null> {
+  const { rows: taken } = await pool.query<{ fence: string }>(
+    `update notices
+        set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + $2 * interval '1 second'
+      where id = $1 and next_at <= now() and state in ('due', 'claimed', 'deferred')
+     returning fence`,
+    [id, noticeClaim],
+  )
+  if (!taken[0]) return null
+  // By its fence: to a process that was frozen in between it may be another's by now.
+  const { rows } = await pool.query<ClaimedNoticeRow>(
+    `select n.id, n.kind, n.attempt, n.fence, n.subscription_id, s.newsroom_id, s.state as subscription_state,
             s.requested_at, s.language, b.id as subscriber_id, b.id = s.subscriber_id as is_holder, b.address,
             exists (select from suppressions x where x.address_hash = b.address_hash
                                                  and x.reason not in ('bounced', 'erased')) as barred,
-            m.change_id, c.state as change_state
-       from mine m
-       join subscriptions s on s.id = m.subscription_id
-       join subscribers b on b.id = coalesce(m.subscriber_id, s.subscriber_id)
-       left join address_changes c on c.id = m.change_id`,
-    [id, claimLasts],
+            n.change_id, c.state as change_state
+       from notices n
+       join subscriptions s on s.id = n.subscription_id
+       join subscribers b on b.id = coalesce(n.subscriber_id, s.subscriber_id)
+       left join address_changes c on c.id = n.change_id
+      where n.id = $1 and n.fence = $2 and n.state = 'claimed'`,
+    [id, taken[0].fence],
   )
   const row = rows[0]
   return row
@@ -93,11 +98,11 @@ export async function claimNotice(db: Db, id: NoticeId): Promise<ClaimedNotice |
     : null
 }
 
-/** Keeps a claim for another minute. */
+/** Keeps a claim for another minute, for a notice that has begun: to begin one it must be claimed. */
 export async function keepNotice(db: Db, { id, fence }: Pick<ClaimedNotice, 'id' | 'fence'>): Promise<void> {
   await db.query(
     `update notices set next_at = now() + $3 * interval '1 second' where id = $1 and fence = $2 and state = 'claimed'`,
-    [id, fence, claimLasts],
+    [id, fence, noticeClaim],
   )
 }
 

@@ -26,3 +26,9 @@ export type LinkKind = (typeof linkKinds)[number]
 /** `due` → `claimed` → `sent`, or `deferred` and claimed again, or an end of another kind. */
 export const noticeStates = ['due', 'claimed', 'deferred', 'sent', 'bounced', 'failed', 'suppressed'] as const
 export type NoticeState = (typeof noticeStates)[number]
+
+/**
+ * How long a claim on a notice lasts unless renewed, in seconds: then others take up what a worker that ended had in hand.
+ * To begin the notice it is good for no longer than one on a letter of a mailing.
+ */
+export const noticeClaim = 60

@@ -1,10 +1,15 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { untilNobodyMayBegin } from '../../shared/delivery/may-still-begin.sql.ts'
+import { sealExpiring } from '../../shared/links/expiring-link.ts'
+import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import { answerLinkRequests } from '../../workers/scheduler/answer-link-requests.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { signal } from '../rig/hand-over.ts'
 import { type NoticeSender, openNoticeSender } from '../rig/notice-sender.ts'
-import { follow, readerHouse } from '../rig/reader-house.ts'
+import { confirmToken, follow, givenFollower, postForm, readerHouse } from '../rig/reader-house.ts'
+import { playHost, type ScriptedHost, takeLetters, welcome } from '../rig/scripted-smtp.ts'
 import { until } from '../rig/until.ts'
 
 let database: TestDatabase
@@ -14,7 +19,7 @@ let newsroom: Newsroom
 
 beforeEach(async () => {
   database = await openTestDatabase()
-  house = await readerHouse(database.pool)
+  house = await readerHouse(database.pool, { afterOptOut: (id) => untilNobodyMayBegin(database.pool, id) })
   sender = await openNoticeSender(database.pool)
   newsroom = await givenNewsroom(database.pool)
 })
@@ -24,6 +29,49 @@ afterEach(async () => {
   await house.app.close()
   await database.close()
 })
+
+type Act = () => Promise<{ readonly statusCode: number }>
+
+/** What a reader does, by which the one notice that is owed to them is of no use any more. */
+const acts = {
+  '“erase everything”': async () => {
+    await follow(house, newsroom, 'kari@example.org')
+    return eraseDoor('kari@example.org')
+  },
+  '“that was not me”': async () => {
+    await follow(house, newsroom, 'kari@example.org')
+    const token = await confirmToken(house, newsroom, 'kari@example.org')
+    return () => postForm(house, `/not-me/${token}`, {})
+  },
+  'an opt-out': async () => {
+    const id = await givenFollowerOwedNothing('kari@example.org')
+    await postForm(house, `/newsrooms/${newsroom.slug}/leave`, { email: 'kari@example.org' })
+    await answerLinkRequests({ pool: database.pool, wake: () => {}, now: house.deps.now })
+    return () => postForm(house, `/unsubscribe/${linkOf(id)}`, { 'List-Unsubscribe': 'One-Click' })
+  },
+  // What it is about is somebody else's.
+  '“erase everything”, by somebody who was to be asked about an address,': async () => {
+    const id = await givenFollowerOwedNothing('ola@example.org')
+    const wishes = { act: 'save', frequency: 'daily', language: 'en', pause: '', address: 'kari@example.org' }
+    await postForm(house, `/preferences/${linkOf(id)}`, wishes)
+    return eraseDoor('kari@example.org')
+  },
+} satisfies Record<string, () => Promise<Act>>
+
+/** One whose confirmation has been dealt with. */
+async function givenFollowerOwedNothing(email: string): Promise<string> {
+  const { id } = await givenFollower(house, newsroom, email)
+  await database.pool.query('delete from notices')
+  return id
+}
+
+const linkOf = (id: string) => sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])
+
+async function eraseDoor(key: string): Promise<Act> {
+  const { rows } = await database.pool.query<{ id: string }>('select id from subscribers where address_key = $1', [key])
+  const link = sealExpiring(house.deps.links, 'erase', rows[0]!.id, house.clock.now)
+  return () => postForm(house, `/erase/${link}`, { sure: 'yes' })
+}
 
 test('a mail host that cannot be used shows at the desk though no mailing is under way, until a notice gets through', async () => {
   await follow(house, newsroom, 'kari@example.org')
@@ -82,3 +130,85 @@ test('a notice over whose end the mail host takes longer than a minute is in one
   const { rows } = await database.pool.query('select state, attempt, fence from notices')
   expect(rows).toEqual([{ state: 'sent', attempt: 1, fence: '1' }])
 })
+
+describe('a worker has claimed a notice, and the mail host opens no connection;', () => {
+  let host: ScriptedHost
+  let waiting: NoticeSender
+  let open: () => void
+
+  beforeEach(async () => {
+    const { given: opens, give } = signal()
+    open = give
+    host = await playHost(async (wire) => {
+      await opens
+      await welcome(wire)
+      await takeLetters(wire)
+    })
+    waiting = await openNoticeSender(database.pool, { smtpUrl: host.url })
+    return async () => {
+      await waiting.close()
+      await host.close()
+    }
+  })
+
+  const begun = () => host.heard.flat().filter((line) => line.startsWith('MAIL FROM'))
+
+  test.for(Object.keys(acts) as (keyof typeof acts)[])(
+    'once %s has been answered, the notice does not begin when it opens one',
+    async (what) => {
+      const act = await acts[what]()
+      const work = waiting.workAtOnce()
+      await until('it is claimed', isClaimed)
+      expect((await act()).statusCode).toBe(200)
+      open()
+      await work
+      await until('a connection is open', () => host.heard.flat().length > 0)
+      expect(begun()).toEqual([])
+      const { rows } = await database.pool.query('select state from notices')
+      expect(rows).toEqual([{ state: 'suppressed' }])
+    },
+  )
+
+  test('it is claimed anew about once a second, leaves as soon as there is one, and no try is counted', async () => {
+    await follow(house, newsroom, 'kari@example.org')
+    const began = performance.now()
+    const work = waiting.workAtOnce()
+    await until('two claims have grown too old', async () => {
+      const { rowCount } = await database.pool.query(`select from notices where state = 'claimed' and fence >= 3`)
+      return rowCount === 1
+    })
+    // A machine that is slow only makes it longer.
+    expect(performance.now() - began).toBeGreaterThan(1_300)
+    open()
+    await work
+    expect(begun()).toHaveLength(1)
+    const { rows } = await database.pool.query('select state, attempt from notices')
+    expect(rows).toEqual([{ state: 'sent', attempt: 1 }])
+  })
+})
+
+test('what is answered while a worker is about to claim a notice is seen by that claim', async () => {
+  const act = await acts['“erase everything”']()
+  const holder = await database.pool.connect()
+  await holder.query('begin')
+  await holder.query('select from notices for update')
+  const work = sender.workAtOnce()
+  await until('the claim waits for the row', async () => {
+    const { rowCount } = await database.pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    )
+    return rowCount === 1
+  })
+  expect((await act()).statusCode).toBe(200)
+  await holder.query('rollback')
+  holder.release()
+  await work
+  expect(sender.inbox.read).toEqual([])
+  const { rows } = await database.pool.query('select state from notices')
+  expect(rows).toEqual([{ state: 'suppressed' }])
+})
+
+async function isClaimed(): Promise<boolean> {
+  const { rowCount } = await database.pool.query(`select from notices where state = 'claimed'`)
+  return rowCount === 1
+}

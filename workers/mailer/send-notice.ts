@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises'
+import { claimValidity } from '../../shared/delivery/delivery.ts'
 import { domainOf } from '../../shared/delivery/pace.ts'
 import { fillLetter } from '../../shared/letter/fill.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
@@ -41,15 +43,35 @@ export type NoticeDeps = {
 const relayRest = 5
 /** Milliseconds after which a letter that still waits for the mail host has another connection opened in its place. */
 const longestAlone = 1_000
-/** Milliseconds. A claim lasts a minute and is renewed; what the mail host has not begun by then is asked about anew. */
-const [renewEvery, beginWithin] = [20_000, 45_000]
+/** Milliseconds. A claim lasts a minute. */
+const renewEvery = 20_000
+/** Milliseconds for which a notice is claimed again and again while no connection is free; then others have its place. */
+const patience = 45_000
+/** Milliseconds. */
+const longestRest = 1_000
 
-/** Sends one transactional letter, if it is due and still of use. */
+/**
+ * Sends one transactional letter, if it is due and still of use. One that could not begin while its claim was young is
+ * claimed anew, and thus asked about: its reader may have erased everything meanwhile, and have been told so. That is done
+ * here and not left to the reconciler's seconds, because the connection it needs is often just being opened. In between it
+ * rests for a tenth of the time gone by: never much later for it, and a mail host that hangs costs few claims.
+ */
 export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> {
+  const began = performance.now()
+  while (await tryNotice(deps, id, began + patience))
+    await setTimeout(Math.min(longestRest, 50 + (performance.now() - began) / 10))
+}
+
+/** True: it has not begun, is put back, and may be claimed anew. */
+async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise<boolean> {
+  // Read before the statement leaves, so that a claim is never younger here than the database thinks.
+  const beginBefore = performance.now() + claimValidity
   const notice = await claimNotice(deps.pool, id)
-  if (notice === null) return
-  if (!isOfUse(notice))
-    return recordNotice(deps.pool, notice, { state: 'suppressed', wait: null, reply: null, counts: true })
+  if (notice === null) return false
+  if (!isOfUse(notice)) {
+    await recordNotice(deps.pool, notice, { state: 'suppressed', wait: null, reply: null, counts: true })
+    return false
+  }
 
   const prepared = await deps.notices.of(notice.newsroomId, notice.kind, notice.language)
   const reader = {
@@ -67,9 +89,9 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     parts: fillLetter(prepared, reader),
     mayStart: () => {
       begunAt = performance.now()
-      return !deps.stopping()
+      return begunAt < beginBefore && !deps.stopping()
     },
-    until: performance.now() + beginWithin,
+    until: beginBefore,
     // A receiving domain may keep it waiting for minutes, and who asked next, of another, is not to wait for that.
     stands: () => performance.now() - begunAt > longestAlone,
     prepared,
@@ -95,14 +117,19 @@ export async function sendNotice(deps: NoticeDeps, id: NoticeId): Promise<void> 
     await endAllOf(deps.pool, [notice.subscriberId], 'bounced')
   }
   const again = verdict.state === 'due' || verdict.state === 'deferred'
+  const goesOn =
+    outcome.kind === 'not-started' && performance.now() < until && !deps.stopping() && deps.circuit.rest() === 0
   await recordNotice(deps.pool, notice, {
     // In doubt to the end of the curve: enough copies.
     state: again ? 'deferred' : verdict.state === 'in_doubt' ? 'failed' : verdict.state,
-    wait: again ? (verdict.wait ?? relayRest) : null,
+    // Due at once where it goes on: whoever looks takes it up, should this process end.
+    wait: goesOn ? 0 : again ? (verdict.wait ?? relayRest) : null,
     reply: verdict.reply ?? verdict.relay ?? null,
     counts: verdict.begun,
   })
+  if (goesOn) return true
   deps.log.info({ notice: id, kind: notice.kind, state: verdict.state, attempt: notice.attempt }, 'notice tried')
+  return false
 }
 
 type Sendable = ClaimedNotice & { readonly address: string }

@@ -61,7 +61,7 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
   }
 
   return {
-    send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart),
+    send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart, letter.until),
     // No more are begun than can be under way: a thousand that wait for their turn grow old, and old ones are dear to collect.
     async sendRow({ length, open, mayStart, settle, until }) {
       let next = 0

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { recordConsent } from '../../../shared/consent/consent.sql.ts'
 import { versionedWording } from '../../../shared/consent/consent.ts'
+import { untilNoNoticeMayBegin } from '../../../shared/delivery/may-still-begin.sql.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
 import { forgetReplies } from '../../../shared/notice/notice.sql.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
@@ -35,6 +36,12 @@ export function notMeDoors(app: FastifyInstance, deps: ReaderDeps): void {
 
     app.post<TokenRoute>(url, { schema: { ...disownSchema, hide } }, async (request, reply) => {
       const { subscription, note } = await disown(deps, request)
+      // Also where it had been withdrawn before: whoever presses twice may have the second answer first.
+      if (note === notes.ended)
+        await Promise.all([
+          deps.afterOptOut(subscription.id),
+          untilNoNoticeMayBegin(deps.pool, [subscription.subscriberId]),
+        ])
       return answer(deps, request, reply, subscription, note)
     })
   }

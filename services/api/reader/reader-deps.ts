@@ -19,6 +19,6 @@ export type ReaderDeps = {
   readonly signUpCeilings: { readonly newsroom: number; readonly installation: number }
   /** A hint to the mailer; fails quietly. */
   readonly wakeNotice: (id: NoticeId) => void
-  /** Returns when no worker may still start a letter to that reader. */
+  /** Returns when no worker may still start a letter to that reader, or a notice about that subscription. */
   readonly afterOptOut: (subscriptionId: SubscriptionId) => Promise<void>
 }
