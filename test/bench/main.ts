@@ -1,6 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
-import { Command } from 'commander'
 import { whenBrokenOff } from '../rig/break-off.ts'
 import { loadCrowd } from '../rig/crowd.ts'
 import { startInstallation } from '../rig/installation.ts'
@@ -10,6 +9,7 @@ import { sendBesideSlow } from './beside-slow.ts'
 import { knockAtDoors } from './doors.ts'
 import { fillNewsroom, readPages, warmPages } from './pages.ts'
 import { peerLetterOf, rateOfNodemailer, rateOfSource } from './peers.ts'
+import { readOptions } from './read-options.ts'
 import { releaseOfSize } from './release-of-size.ts'
 import { makeSigner, rateOfSigning } from './signing.ts'
 import { sendSmallMailing } from './small-mailing.ts'
@@ -19,31 +19,7 @@ import { sendSmallMailing } from './small-mailing.ts'
  * same run, one after another, what Postfix's source and nodemailer's pool do into that sink. Rates of a shared machine
  * mean little, their ratios much.
  */
-const program = new Command('bench')
-  .description('measure a mailing from the webhook to the last acceptance, beside smtp-source and nodemailer')
-  .option('--recipients <n>', 'readers', Number, 10_000)
-  .option('--size <bytes>', 'bytes of a letter, about', Number, 30_000)
-  .option('--workers <k>', 'workers processes; with two sinks they take turns', Number)
-  .option('--sinks <n>', 'mail hosts, 1 or 2', Number, 1)
-  .option('--doors', 'knock at the doors meanwhile: sign-ups, one-click opt-outs, releases')
-  .option('--pages', 'meanwhile read pages and feeds, 200 a second')
-  .option('--small', 'meanwhile publish to the 200 readers of another newsroom')
-  .option('--slow', 'then mailings into a host of its own, for which one of fifty domains is slow every second time')
-  .option('--signed', 'with DKIM signatures, beside what OpenSSL can sign')
-  .option('--json', 'one line of JSON')
-  .parse()
-const options = program.opts<{
-  recipients: number
-  size: number
-  workers?: number
-  sinks: number
-  doors?: true
-  pages?: true
-  small?: true
-  slow?: true
-  signed?: true
-  json?: true
-}>()
+const options = readOptions()
 const warmUpLetters = 5_000
 const workersWanted = options.workers ?? options.sinks
 const say = (line: string) => {
@@ -131,7 +107,7 @@ async function measure() {
   const seconds = (span.last - answeredAt) / 1000
   const workerPeakMb = Math.max(...workers.map(({ pid }) => usageOf(pid!).peakMb))
   await Promise.all(workers.map(end))
-  const slow = options.slow ? await sendBesideSlow(installation, options.recipients, options.size) : undefined
+  const slow = options.slow ? await sendBesideSlow(installation, options.size) : undefined
   await end(api)
 
   say('Measuring smtp-source and nodemailer into the same sinks …')

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { findProgram } from '../rig/programs.ts'
+import { wholeNumber } from '../rig/whole-number.ts'
 import { type FaultName, faultNames, faults } from './faults.ts'
 import { provoke } from './mutate.ts'
-import { mutations } from './mutations.ts'
+import { type MutationName, mutations } from './mutations.ts'
 import { type ChaosResult, runChaos } from './run.ts'
 import { tellFaults, tellResult, toJson } from './tell.ts'
 import { isGreen } from './verdict.ts'
@@ -38,17 +39,17 @@ given. recoverySeconds is the longest from a part being back to the next letter,
 takeoverSeconds the longest that a chunk, or a mailing being cut, of a process killed or frozen stayed in nobody's hands. Both are less what PostgreSQL, Redis, the
 disk or the mail host was away in between; they must not be over 15 and 60.`,
   )
-  .option('--seed <n>', 'the same seed plays the same faults', whole, 1)
-  .option('--recipients <n>', 'readers', whole, 3_000)
-  .option('--kills <n>', 'how often a workers process is killed; other faults come in proportion', whole, 20)
+  .option('--seed <n>', 'the same seed plays the same faults', wholeNumber(0), 1)
+  .option('--recipients <n>', 'readers', wholeNumber(1), 3_000)
+  .option('--kills <n>', 'how often a workers process is killed; other faults come in proportion', wholeNumber(0), 20)
   .addOption(
     new Option('--faults <list>', 'which, parted by commas; or all but some: all,-redis-stop,-tarpit')
       .argParser(chosen)
       .default(chosen('all'), 'all'),
   )
-  .option('--workers <n>', 'workers processes', whole, 2)
+  .option('--workers <n>', 'workers processes', wholeNumber(1), 2)
   .addOption(new Option('--queues <store>', 'where the queues live').choices(['redis', 'postgres']).default('redis'))
-  .option('--mutate <name>', 'break the code on purpose, and see the count go red; or all')
+  .option('--mutate <name>', 'break the code on purpose, and see the count go red; or all', named)
   .option('--control', 'beside each mutation the same run with nothing broken, which must stay green')
   .option('--json', 'one line of JSON')
   .addHelpText('after', () => `\nFaults:\n${tellFaults(faults)}\nMutations:\n${tellFaults(mutations)}`)
@@ -61,11 +62,16 @@ type Options = {
   faults: FaultName[]
   workers: number
   queues: 'redis' | 'postgres'
-  mutate?: string
+  mutate?: MutationName[]
   control?: true
   json?: true
 }
 const options = program.opts<Options>()
+const own = ['recipients', 'kills', 'faults'].filter((name) => program.getOptionValueSource(name) === 'cli')
+if (options.mutate && own.length > 0)
+  process.stderr.write(`Each mutation brings its own readers, kills and faults; not heeded: --${own.join(', --')}.\n`)
+if (options.control && !options.mutate)
+  program.error('--control goes with --mutate: beside each mutation it runs the code with nothing broken.')
 if (process.platform !== 'linux')
   program.error('A run stops and starts processes by what Linux tells of them in /proc.')
 if (options.queues === 'redis' && !findProgram('redis-server') && !findProgram('valkey-server'))
@@ -91,12 +97,9 @@ async function proveOnce(): Promise<boolean> {
 }
 
 /** A harness that never goes red proves nothing: each mutation must be caught, by the counter it was made for. */
-async function proveTheProof(wanted: string): Promise<boolean> {
-  const names = wanted === 'all' ? Object.keys(mutations) : [wanted]
-  const unknown = names.find((name) => !(name in mutations))
-  if (unknown) program.error(`There is no mutation ${unknown}. There are: ${Object.keys(mutations).join(', ')}.`)
+async function proveTheProof(names: readonly MutationName[]): Promise<boolean> {
   let allCaught = true
-  for (const name of names as (keyof typeof mutations)[]) {
+  for (const name of names) {
     const caught = await provoke(name, wishes, options.control ?? false)
     allCaught &&= caught.isCaught
     write(options.json ? JSON.stringify(caught) : `${caught.isCaught ? 'caught' : 'MISSED'}  ${name}: ${caught.detail}`)
@@ -104,9 +107,11 @@ async function proveTheProof(wanted: string): Promise<boolean> {
   return allCaught
 }
 
-function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(text)
+function named(text: string): MutationName[] {
+  if (text === 'all') return Object.keys(mutations) as MutationName[]
+  // Its own: every object answers to toString.
+  if (Object.hasOwn(mutations, text)) return [text as MutationName]
+  throw new InvalidArgumentError(`There is no mutation ${text}; --help lists them.`)
 }
 
 function chosen(text: string): FaultName[] {
@@ -119,5 +124,6 @@ function chosen(text: string): FaultName[] {
     else if (word.startsWith('-')) names.delete(name)
     else names.add(name)
   }
+  if (names.size === 0) throw new InvalidArgumentError('It leaves no fault to play; all,-tarpit is all but one.')
   return [...names]
 }
