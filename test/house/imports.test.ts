@@ -129,6 +129,20 @@ describe('imports', () => {
   })
 })
 
+// A link or a picture of a release may name the machine next to us, or where a cloud hands out its keys (SSRF): it is
+// passed on to whoever reads, and never followed. A command asks the installation that its operator names; what a browser
+// runs is no source here.
+test('nothing but the command line opens an HTTP connection, so no address that a publisher or visitor sends is fetched by us', () => {
+  const clients = /^(node:)?(https?|http2)$|^(undici|axios|got|ky|needle|node-fetch|superagent)(\/|$)/
+  const asks = /(?<![-\w])fetch\s*[(,)}]|=\s*fetch\b|\b(import|require)\(\s*['"]((node:)?(https?|http2)|undici)['"]/
+  const opens = ({ text, imports }: Source) =>
+    asks.test(text) || imports.some(({ from, isType }) => !isType && clients.test(from))
+  const isCommand = ({ path }: Source) => path.startsWith('services/cli/')
+  expect(sources.filter((source) => opens(source) && !isCommand(source)).map(({ path }) => path)).toEqual([])
+  // The commands do: what the rule looks for is really found.
+  expect(sources.filter(isCommand).some(opens)).toBe(true)
+})
+
 test('only a composition root reads the environment', () => {
   // The script before every npm script runs by itself, and hands npm what it was given.
   const roots = /\/main\.ts$|^services\/standalone\/prepare\.mjs$/

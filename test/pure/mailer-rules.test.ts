@@ -84,6 +84,65 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     expect(readReply(phase, { code, enhanced, text })).toBe(meaning)
   })
 
+  // Without a word that a rule for texts knows, so that the code has to be understood by itself.
+  const wordless: [Phase, number, string | null, Meaning][] = [
+    ['greeting', 554, null, 'ours'],
+    ['greeting', 421, null, 'ours'],
+    ['mail', 552, '5.2.3', 'letter'],
+    ['mail', 553, '5.6.10', 'ended'],
+    ['rcpt', 550, '5.1.1', 'gone'],
+    ['dot', 550, '5.1.1', 'gone'],
+    ['rcpt', 553, '5.1.3', 'gone'],
+    ['rcpt', 551, '5.1.6', 'gone'],
+    ['rcpt', 550, '5.7.18', 'gone'],
+    ['rcpt', 553, '5.6.10', 'ended'],
+    ['dot', 554, '5.6.10', 'ended'],
+    ['rcpt', 551, null, 'unsaid'],
+    ['rcpt', 550, '5.7.1', 'blocked'],
+    ['dot', 550, '5.7.25', 'blocked'],
+    ['rcpt', 450, '4.7.25', 'blocked'],
+    ['rcpt', 550, '5.2.0', 'wait'],
+    ['rcpt', 550, '5.2.2', 'wait'],
+    ['rcpt', 452, '4.2.2', 'wait'],
+    ['rcpt', 452, '4.3.1', 'wait'],
+    ['dot', 452, '4.3.1', 'wait'],
+    ['dot', 450, '4.4.7', 'wait'],
+    // The transport drops an enhanced code that contradicts the basic one; were one given, it would be what counts.
+    ['rcpt', 550, '4.4.7', 'wait'],
+    ['dot', 552, '5.2.3', 'letter'],
+    ['rcpt', 552, '5.3.4', 'letter'],
+    ['dot', 554, '5.5.2', 'letter'],
+    ['data', 503, '5.5.1', 'letter'],
+    ['data', 503, null, 'letter'],
+    ['dot', 501, null, 'letter'],
+  ]
+  test.each(wordless)('%s %i %s is understood without a word: %s', (phase, code, enhanced, meaning) => {
+    expect(readReply(phase, { code, enhanced, text: 'No.' })).toBe(meaning)
+  })
+
+  const ofLogInOrSender: [number, string | null][] = [
+    [530, '5.7.0'],
+    [530, null],
+    [534, '5.7.9'],
+    [535, '5.7.8'],
+    [535, null],
+    [538, '5.7.11'],
+    [538, null],
+    [550, '5.7.8'],
+    [553, '5.1.7'],
+    [553, '5.1.8'],
+    [550, '5.7.27'],
+  ]
+  test.each(ofLogInOrSender)('%i %s is about our login or our sender, whatever it answers', (code, enhanced) => {
+    for (const phase of ['mail', 'rcpt', 'dot'] as const)
+      expect([phase, readReply(phase, { code, enhanced, text: 'No.' })]).toEqual([phase, 'ours'])
+  })
+
+  test('551 that names an unknown user is the end of the address, like 550 and 553', () => {
+    for (const code of [550, 551, 553])
+      expect([code, readReply('rcpt', { code, enhanced: null, text: 'No such user here' })]).toEqual([code, 'gone'])
+  })
+
   test('nothing said before RCPT ever speaks of the recipient', () => {
     for (const phase of ['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'] as const)
       for (const code of [421, 450, 550, 551, 553, 554])

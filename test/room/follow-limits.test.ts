@@ -5,6 +5,12 @@ import { acceptedLanguages } from '../../services/api/reader/page-language.ts'
 import { networksOf } from '../../shared/budget/network.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { parseAddress } from '../../shared/subscriber/address.ts'
+import { maskAddresses } from '../../shared/subscriber/mask-address.ts'
+import { readOffers } from '../../shared/transport/smtp-commands.ts'
+import { readReplies, toReply } from '../../shared/transport/smtp-reply.ts'
+import type { Reply } from '../../shared/transport/transport.ts'
+import { judgeOutcome } from '../../workers/mailer/judge-outcome.ts'
+import { readReply } from '../../workers/mailer/reply-rules.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type ReaderHouse, readerHouse, rowsOf } from '../rig/reader-house.ts'
@@ -104,13 +110,33 @@ describe('regular expressions', () => {
     `x;q=${'1.'.repeat(length / 2)}`,
     ' '.repeat(length),
     '='.repeat(length),
+    // Begins what the rules for a mail host's words look for, and never ends it.
+    ''.padEnd(length, 'sender address of user is '),
   ]
   const readers: readonly (readonly [string, (text: string) => unknown])[] = [
     ['an address', parseAddress],
     ['a network', networksOf],
     ['accepted languages', acceptedLanguages],
     ['a proof', (text) => readProof(house.deps.links, newsroom.id, text, new Date())],
+    ['what a mail host says', hear],
+    ['what a mail host offers', (text) => readOffers(['host.example', text, text])],
+    ['a reply', (text) => toReply(550, [`5.1.1 ${text}`, text])],
+    ['what a refusal means', (text) => readReply('rcpt', { code: 550, enhanced: null, text })],
+    ['what is kept of a refusal', (text) => judge({ code: 451, enhanced: '4.7.1', text })],
+    ['a reply for the addresses in it', maskAddresses],
   ]
+
+  /** Reads a packet of replies, a line of the text in each, to its end. */
+  function hear(text: string): void {
+    const replies = readReplies()
+    replies.feed(Buffer.from(text.replace(/.{1,60}/g, '250 $&\r\n')))
+    while (replies.next() > 0) replies.lines()
+  }
+
+  function judge(reply: Reply): unknown {
+    const given = { attempt: 1, curve: { firstWait: 300, window: 172_800 }, doubt: 'resend', chance: 0 } as const
+    return judgeOutcome({ kind: 'refused', phase: 'dot', reply }, given)
+  }
 
   test.each(readers)('reading %s grows no faster than its text', async (_what, read) => {
     const work = (length: number) => {
