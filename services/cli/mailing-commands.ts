@@ -24,7 +24,11 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
     .description('the mailings, newest first')
     .option('--newsroom <slug>', 'only those of this newsroom')
     .addOption(
-      new Option('--state <state>', 'only those in this state').choices([...Object.keys(mailingStates), 'live']),
+      new Option('--state <state>', 'only those in this state').choices([
+        ...Object.keys(mailingStates),
+        'live',
+        'paused',
+      ]),
     )
     .addOption(new Option('--kind <kind>', 'only those of this kind').choices(mailingKinds))
     .option('--limit <n>', 'how many', '20')
@@ -85,8 +89,8 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
 }
 
 const listExamples = `
-“live” is every state in which something is still to come. A newsroom's digests of one day are as many mailings as there
-are different ones among its readers.
+“live” is every state in which something is still to come, “paused” those of them that an operator has stopped. A
+newsroom's digests of one day are as many mailings as there are different ones among its readers.
 
 Examples:
   pressebud mailing list --state live
@@ -116,7 +120,12 @@ have looked into the mail host's log:
 Neither can be undone. All letters of the mailing that are in doubt are settled alike.
 `
 
-type ListOptions = Json & { newsroom?: string; state?: MailingState | 'live'; kind?: MailingKind; limit: string }
+type ListOptions = Json & {
+  newsroom?: string
+  state?: MailingState | 'live' | 'paused'
+  kind?: MailingKind
+  limit: string
+}
 
 async function list({ terminal, surroundings }: CliDeps, options: ListOptions): Promise<void> {
   const limit = Number(options.limit)
@@ -124,9 +133,10 @@ async function list({ terminal, surroundings }: CliDeps, options: ListOptions): 
   const db = surroundings.database()
   const newsroom = options.newsroom === undefined ? null : (await chooseNewsroom(db, options.newsroom)).slug
   const live = ['embargoed', 'accepted', 'failed', 'cutting', 'sending']
-  const states = options.state === undefined ? null : options.state === 'live' ? live : [options.state]
+  const isPaused = options.state === 'paused'
+  const states = options.state === undefined ? null : isPaused || options.state === 'live' ? live : [options.state]
   const kind = options.kind ?? null
-  const mailings = await listMailings(db, { newsroom, states, kind, paused: null, before: null, limit })
+  const mailings = await listMailings(db, { newsroom, states, kind, paused: isPaused || null, before: null, limit })
   if (options.json) return terminal.out(asJson(mailings))
   terminal.out(tellMailings(terminal.paint, mailings))
 }
@@ -161,7 +171,11 @@ async function setGoing(deps: CliDeps, id: string, options: Json): Promise<void>
   const db = deps.surroundings.database()
   const mailing = await choose(db, id)
   if (!(await tryAgain(db, mailing.id)))
-    throw new Mistake(`Nothing holds up mailing ${id} (${mailing.state}): nothing was changed.`)
+    throw new Mistake(
+      mailing.trouble !== null && mailing.state === 'accepted'
+        ? `Mailing ${id} is being tried at this moment: nothing was changed. “pressebud mailing show ${id}” tells how it ends.`
+        : `Nothing holds up mailing ${id} (${mailing.state}): nothing was changed.`,
+    )
   await tell(deps, id, `Mailing ${id} is set going: workers try to prepare its letters within a few seconds.`, options)
 }
 

@@ -201,7 +201,8 @@ export const settingTable = {
     least: 1,
     most: 60,
     default: '5',
-    reason: 'How often due work that no queue remembers is woken again.',
+    reason:
+      'How often due work that no queue remembers is woken again. What a killed worker had in hand stays in nobody’s for up to this much longer than its lease of eight seconds.',
   },
   ...spans,
   SIGN_UPS_PER_HOUR: {

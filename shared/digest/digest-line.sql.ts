@@ -5,6 +5,9 @@ import type { Db } from '../postgres/pool.ts'
  * Gives the next numbers of their newsroom's digest line to all releases and corrections that can be seen, whose hour
  * has come and that have none; of one newsroom, or of all. The caller holds the line.
  *
+ * One whose letters have been forgotten, months after it ended, was numbered or never will be: so what is read does not grow with
+ * the years.
+ *
  * `again` is what some readers may have had before it got this number: by a digest, or, where it was passed over by one that told of
  * what came later, by itself.
  */
@@ -22,7 +25,7 @@ export async function numberMailings(db: Db, newsroom: NewsroomId | null): Promi
        from mailings m
       where ($1::uuid is null or m.newsroom_id = $1)
         and m.kind in ('release', 'correction') and m.due_at <= now() and not m.paused
-        and m.state not in ('cancelled', 'superseded')
+        and m.state not in ('cancelled', 'superseded') and m.forgotten_at is null
         and not exists (select from digest_line l where l.mailing_id = m.id)`,
     [newsroom],
   )

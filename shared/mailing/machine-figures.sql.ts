@@ -13,6 +13,12 @@ export type MachineFigures = {
   readonly oldestDueChunk: WaitingChunk | null
   /** Since when due chunks wait and no worker is at any chunk at all; `null`: none waits, or somebody is at work. */
   readonly stalledSince: Date | null
+  /** The chunk that has been taken up for longest, of late too, with no letter coming to an outcome, nor it being let go in good order. */
+  readonly longestInVain: WaitingChunk | null
+  /** Since when the longest paused mailing could have been under way. */
+  readonly pausedSince: Date | null
+  /** Whether the database may only be read, as a standby that has not taken over. */
+  readonly isReadOnly: boolean
   /** Mailings whose hour has come and whose audience is not cut whole, paused ones aside; those in trouble are told of elsewhere. */
   readonly uncutMailings: number
   readonly oldestUncutSince: Date | null
@@ -30,22 +36,27 @@ export type MachineFigures = {
 export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigures> {
   const { rows } = await db.query<FiguresRow>(
     `with live as (
-       select id, state, paused, due_at, trouble from mailings where state not in ('done', 'cancelled', 'superseded')
+       select id, state, paused, paused_at, due_at, window_from, trouble from mailings where state not in ('done', 'cancelled', 'superseded')
      ), unfinished as (
        select c.mailing_id, c.n, c.lease_until, greatest(c.next_at, c.lease_until) as since,
+              case when not l.paused and l.state in ('cutting', 'sending')
+                    and greatest(c.next_at, c.lease_until) > $1::timestamptz - interval '10 minutes' then c.vain_since end as vain_since,
               not l.paused and l.state not in ('accepted', 'failed') and c.next_at <= $1 and (c.lease_until is null or c.lease_until <= $1) as due
          from chunks c
          join live l on l.id = c.mailing_id
         where c.state <> 'done'
      ), oldest as (
        select mailing_id, n, since from unfinished where due order by since, mailing_id, n limit 1
+     ), vain as (
+       select mailing_id, n, vain_since from unfinished where vain_since is not null order by vain_since, mailing_id, n limit 1
      ), worked as (
        select greatest(max(case when c.state = 'done' or (c.fence > 0 and c.deferred = 0 and c.lease_until is null)
                                 then c.next_at else c.lease_until end),
-                       (select max(done_at) from mailings)) as at
+                       (select max(done_at) from mailings where done_at is not null and forgotten_at is null)) as at
          from chunks c join live l on l.id = c.mailing_id
      ), uncut as (
-       select due_at from live where not paused and state in ('embargoed', 'accepted', 'cutting') and trouble is null and due_at <= $1
+       select greatest(due_at, window_from) as since
+         from live where not paused and state in ('embargoed', 'accepted', 'cutting') and trouble is null and due_at <= $1
      ), late as (
        select next_at from notices where state in ('due', 'claimed', 'deferred') and next_at <= $1
      )
@@ -59,7 +70,12 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
             (select since from oldest) as oldest_since,
             (select greatest(w.at, o.since) from oldest o, worked w where w.at is null or w.at <= $1) as stalled_since,
             (select count(*) from uncut)::float8 as uncut_mailings,
-            (select min(due_at) from uncut) as oldest_uncut,
+            (select mailing_id::text from vain) as vain_mailing,
+            (select n from vain) as vain_n,
+            (select vain_since from vain) as vain_since,
+            (select min(greatest(paused_at, due_at)) from live where paused and due_at <= $1) as paused_since,
+            current_setting('transaction_read_only') = 'on' as read_only,
+            (select min(since) from uncut) as oldest_uncut,
             (select count(*) from late)::float8 as due_notices,
             (select min(next_at) from late) as oldest_notice`,
     [now],
@@ -71,17 +87,20 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
     openChunks: row.open_chunks,
     dueChunks: row.due_chunks,
     lapsedLeases: row.lapsed_leases,
-    oldestDueChunk:
-      row.oldest_mailing === null || row.oldest_n === null || row.oldest_since === null
-        ? null
-        : { mailingId: row.oldest_mailing, n: row.oldest_n, since: row.oldest_since },
+    oldestDueChunk: chunkOf(row.oldest_mailing, row.oldest_n, row.oldest_since),
     stalledSince: row.stalled_since,
+    longestInVain: chunkOf(row.vain_mailing, row.vain_n, row.vain_since),
+    pausedSince: row.paused_since,
+    isReadOnly: row.read_only,
     uncutMailings: row.uncut_mailings,
     oldestUncutSince: row.oldest_uncut,
     dueNotices: row.due_notices,
     oldestNoticeSince: row.oldest_notice,
   }
 }
+
+const chunkOf = (mailingId: string | null, n: number | null, since: Date | null): WaitingChunk | null =>
+  mailingId === null || n === null || since === null ? null : { mailingId, n, since }
 
 type FiguresRow = {
   live_mailings: number
@@ -93,6 +112,11 @@ type FiguresRow = {
   oldest_n: number | null
   oldest_since: Date | null
   stalled_since: Date | null
+  vain_mailing: string | null
+  vain_n: number | null
+  vain_since: Date | null
+  paused_since: Date | null
+  read_only: boolean
   uncut_mailings: number
   oldest_uncut: Date | null
   due_notices: number

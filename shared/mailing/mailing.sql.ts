@@ -183,7 +183,8 @@ export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise
        select m.id, m.state, m.paused from claims_ended cross join mailings m where m.id = $1 for no key update of m
      ), done as (
        update mailings m
-          set paused = $2, window_from = case when $2 or m.started_at is null then m.window_from else now() end
+          set paused = $2, paused_at = case when $2 then now() end,
+              window_from = case when $2 or m.started_at is null then m.window_from else now() end
          from asked a
         where m.id = a.id and a.state = any($3) and a.paused <> $2
        returning m.id

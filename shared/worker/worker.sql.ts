@@ -6,14 +6,17 @@ import type { Beat, WorkerStanding } from './worker.ts'
  * Writes what a workers process says of itself. Only the database's clock is used, so that processes on machines whose
  * clocks disagree are judged alike.
  */
-export async function writeBeat(db: Db, { id, host, pid, upMs, acceptedLately, trouble }: Beat): Promise<void> {
+export async function writeBeat(db: Db, beat: Beat): Promise<void> {
+  const { id, host, pid, upMs, acceptedLately, keepsJournal, trouble } = beat
   await db.query(
-    `insert into workers (id, host, pid, started_at, beat_at, accepted_lately, trouble, trouble_since, tried_at, rests_until)
+    `insert into workers (id, host, pid, started_at, beat_at, accepted_lately, trouble, trouble_since, tried_at, rests_until,
+                          keeps_journal)
      values ($1, $2, $3, now() - $4 * interval '1 millisecond', now(), $5, $6, now() - $7 * interval '1 millisecond',
-             now() - $8 * interval '1 millisecond', now() + $9 * interval '1 millisecond')
+             now() - $8 * interval '1 millisecond', now() + $9 * interval '1 millisecond', $10)
      on conflict (id) do update
         set beat_at = now(), accepted_lately = excluded.accepted_lately, trouble = excluded.trouble,
-            trouble_since = excluded.trouble_since, tried_at = excluded.tried_at, rests_until = excluded.rests_until`,
+            trouble_since = excluded.trouble_since, tried_at = excluded.tried_at, rests_until = excluded.rests_until,
+            keeps_journal = excluded.keeps_journal`,
     [
       id,
       host,
@@ -25,6 +28,7 @@ export async function writeBeat(db: Db, { id, host, pid, upMs, acceptedLately, t
       trouble?.sinceMs,
       trouble?.triedMs,
       trouble?.restMs,
+      keepsJournal,
     ],
   )
 }
@@ -42,7 +46,7 @@ export async function removeVanishedWorkers(db: Db, afterSeconds: number): Promi
 /** The workers processes that have spoken lately, by host. */
 export async function listWorkers(db: Db): Promise<WorkerStanding[]> {
   const { rows } = await db.query<WorkerRow>(
-    `select id, host, pid, started_at, beat_at, accepted_lately, trouble, trouble_since, tried_at, rests_until
+    `select id, host, pid, started_at, beat_at, accepted_lately, keeps_journal, trouble, trouble_since, tried_at, rests_until
        from workers order by host, started_at, id`,
   )
   return rows.map((row) => ({
@@ -52,6 +56,7 @@ export async function listWorkers(db: Db): Promise<WorkerStanding[]> {
     startedAt: row.started_at,
     beatAt: row.beat_at,
     acceptedLately: row.accepted_lately,
+    keepsJournal: row.keeps_journal,
     trouble:
       row.trouble === null
         ? null
@@ -66,6 +71,7 @@ type WorkerRow = {
   started_at: Date
   beat_at: Date
   accepted_lately: number
+  keeps_journal: boolean
   trouble: string | null
   trouble_since: Date | null
   tried_at: Date | null

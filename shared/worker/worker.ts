@@ -6,6 +6,8 @@ export type Beat = {
   readonly upMs: number
   /** Letters the mail host took within about a minute. */
   readonly acceptedLately: number
+  /** Whether it writes down how far each letter is. */
+  readonly keepsJournal: boolean
   /** Why it cannot use the mail host: since when, when it last tried, how long it rests. */
   readonly trouble: {
     readonly detail: string
@@ -23,6 +25,7 @@ export type WorkerStanding = {
   readonly startedAt: Date
   readonly beatAt: Date
   readonly acceptedLately: number
+  readonly keepsJournal: boolean
   readonly trouble: {
     readonly detail: string
     readonly since: Date

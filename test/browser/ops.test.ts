@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { writePace } from '../../shared/delivery/pace.sql.ts'
 import { writeBeat } from '../../shared/worker/worker.sql.ts'
+import { givenPace } from '../given/pace.ts'
 import { axeFaults, axeFaultsInEveryLook } from '../rig/accessibility.ts'
 import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -253,7 +253,7 @@ async function givenRows(): Promise<typeof ids> {
   const [rate, at] = [1, Date.now()]
   for (const [index, detail] of strings.entries())
     if (index % 25 === 1)
-      await writePace(pool, `d${index}.example`, {
+      await givenPace(pool, `d${index}.example`, {
         rate,
         heldUntil: at + 120_000,
         holds: 2,
@@ -268,7 +268,7 @@ async function givenRows(): Promise<typeof ids> {
     trouble: { detail: strings.slice(0, 30).join(' ') || 'x', sinceMs: 90_000, triedMs: 2_000, restMs: 8_000 },
   })
   const measured = 'A letter takes 2400 ms; elsewhere 40 ms.'
-  await writePace(pool, 'slow.example', {
+  await givenPace(pool, 'slow.example', {
     rate: 0.83,
     heldUntil: 0,
     holds: 0,
@@ -281,7 +281,7 @@ async function givenRows(): Promise<typeof ids> {
   return { sending, paused, failed, tried, naughty }
 }
 
-const worker = { host: 'mail-1.example', pid: 4711, upMs: 600_000, acceptedLately: 12_345 }
+const worker = { host: 'mail-1.example', pid: 4711, upMs: 600_000, acceptedLately: 12_345, keepsJournal: true }
 
 type Size = { width: number; height: number }
 type Visit = { page: Page; complaints: string[] }

@@ -31,6 +31,7 @@ const owners: Readonly<Record<string, string>> = {
   suppressions: 'suppression',
   budgets: 'budget',
   workers: 'worker',
+  chores: 'worker',
 }
 
 const writes = /\b(?:insert\s+into|update|delete\s+from)\s+([a-z_]+)\b/g

@@ -59,7 +59,9 @@ describe('mailings at the terminal', () => {
   test('are paused and resumed', async () => {
     expect((await run(`mailing pause ${id}`)).out).toContain(`pressebud mailing resume ${id}`)
     expect((await run('mailing list')).out).toContain('sending, paused')
+    expect((await run('mailing list --state paused --json')).json()).toMatchObject([{ id }])
     expect((await run(`mailing resume ${id} --json`)).json()).toMatchObject({ id, paused: false })
+    expect((await run('mailing list --state paused --json')).json()).toEqual([])
   })
 
   test('are not said to be paused or resumed where nothing has changed', async () => {
@@ -124,6 +126,15 @@ describe('a mailing whose letters cannot be prepared', () => {
     expect(await run(`mailing try-again ${id}`)).toMatchObject({
       exit: 1,
       err: expect.stringContaining('nothing was changed'),
+    })
+  })
+
+  test('is not set going while a worker tries it', async () => {
+    await inTrouble('accepted', null)
+    await postgres.pool.query(`update mailings set try_until = now() + interval '1 minute' where id = $1`, [id])
+    expect(await run(`mailing try-again ${id}`)).toMatchObject({
+      exit: 1,
+      err: expect.stringContaining('is being tried at this moment: nothing was changed'),
     })
   })
 

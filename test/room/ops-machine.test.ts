@@ -210,23 +210,26 @@ describe.each(['PostgreSQL', 'Redis'] as const)('queues kept in %s', (store) => 
       const row = /<tr><th scope="row">mail-bulk<\/th>(.*?)<\/tr>/.exec(body)?.[1] ?? ''
       const cells = [...row.matchAll(/<td[^>]*>([^<]*)/g)].map((match) => match[1])
       expect(cells).toEqual(['0', '0', '0', '2', '1'])
+      expect(body).toMatch(/<dt>Queues<\/dt><dd><a href="\/machine#queues"><bdi>all answer/)
     },
     30_000,
   )
 })
 
-test('the machine page tells of a queue that does not answer instead of waiting for it', async () => {
+test('a queue that does not answer is told and not waited for, on both pages and to a monitor', async () => {
   const connection = new Redis({ port: 1, maxRetriesPerRequest: null, lazyConnect: true, retryStrategy: () => 60_000 })
   connection.on('error', () => {})
   const queue = new Queue('mail-bulk', { connection, skipWaitingForReady: true })
   queue.on('error', () => {})
   const desk = await openDesk(postgres.pool, { boards: [queue] })
-  const { statusCode, body } = await desk.app.inject({
-    url: '/machine',
-    headers: { cookie: await desk.login(), accept: 'text/html' },
-  })
+  const headers = { cookie: await desk.login(), accept: 'text/html' }
+  const { statusCode, body } = await desk.app.inject({ url: '/machine', headers })
   expect(statusCode).toBe(200)
-  expect(body).toContain('Did not answer. While the queues are away')
+  expect(body).toContain('Did not answer. Letters wait until it does')
+  const front = (await desk.app.inject({ url: '/', headers })).body
+  expect(front).toMatch(/<strong>Queues: <bdi>1 does not answer<\/bdi>.*<\/strong> Letters wait until they do/)
+  const told = await desk.app.inject({ url: '/metrics', headers: { authorization: basic(deskPassword) } })
+  expect(told.body).toContain('pressebud_queue_up{queue="mail-bulk"} 0')
   connection.disconnect()
 }, 15_000)
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openLog } from '../../shared/log/log.ts'
 import { readHeldDoubts } from '../../shared/mailing/held-doubts.sql.ts'
 import { writeBeat } from '../../shared/worker/worker.sql.ts'
+import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeartbeat } from '../../workers/mailer/heartbeat.ts'
 import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { givenMailing } from '../given/mailing.ts'
@@ -37,7 +38,7 @@ const gauge = async (name: string) =>
 const later = (seconds: number) => {
   desk.clock.now = new Date(Date.now() + seconds * 1000)
 }
-const worker = { host: 'mail-1', pid: 7, upMs: 60_000, acceptedLately: 1_234 }
+const worker = { host: 'mail-1', pid: 7, upMs: 60_000, acceptedLately: 1_234, keepsJournal: true }
 
 describe('workers processes', () => {
   test('that nobody has started are missed, on both pages and in the metrics', async () => {
@@ -64,6 +65,7 @@ describe('workers processes', () => {
       log,
       circuit: openRelayCircuit(log),
       watch: { waitsFor: () => 0 },
+      journals: noJournals,
     })
     await ending.beat()
     expect(await rows()).toBe(1)
@@ -87,7 +89,13 @@ describe('workers processes', () => {
     const newsroom = await givenNewsroom(postgres.pool)
     await givenReaders(postgres.pool, newsroom, ['ada@example.com', 'bo@example.com'])
     const { circuit } = broken.mailer
-    const heartbeat = openHeartbeat({ pool: postgres.pool, log, circuit, watch: { waitsFor: () => 0 } })
+    const heartbeat = openHeartbeat({
+      pool: postgres.pool,
+      log,
+      circuit,
+      watch: { waitsFor: () => 0 },
+      journals: noJournals,
+    })
     const { mailingId } = await givenMailing(postgres.pool, newsroom)
     await broken.send(mailingId)
     await heartbeat.beat()

@@ -5,6 +5,7 @@ import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
+import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeartbeat } from '../../workers/mailer/heartbeat.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
 import { recordOutcomes } from '../../workers/mailer/record-outcomes.ts'
@@ -96,7 +97,13 @@ describe('while PostgreSQL is away', () => {
     const { pool } = awayPool()
     const leases = openHeldLeases(pool, log)
     const watch = openDomainWatch({ pool, log, now: () => new Date(), connections: 4 })
-    const heartbeat = openHeartbeat({ pool, log, circuit: openRelayCircuit(log), watch: { waitsFor: () => 0 } })
+    const heartbeat = openHeartbeat({
+      pool,
+      log,
+      circuit: openRelayCircuit(log),
+      watch: { waitsFor: () => 0 },
+      journals: noJournals,
+    })
     leases.hold(chunk(0), performance.now())
     const aMinute = 60
     for (let second = 0; second < aMinute; second += 1) {

@@ -6,6 +6,7 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { removeWorker, writeBeat } from '../../shared/worker/worker.sql.ts'
 import { beatEvery } from '../../shared/worker/worker.ts'
 import type { DomainWatch } from './domain-watch.ts'
+import type { HandOverJournals } from './hand-over-journal.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 
 /** Tells the database every few seconds that this process lives and whether it can use the mail host: one statement. */
@@ -18,9 +19,10 @@ type Deps = {
   readonly log: Log
   readonly circuit: RelayCircuit
   readonly watch: Pick<DomainWatch, 'waitsFor'>
+  readonly journals: Pick<HandOverJournals, 'areKept'>
 }
 
-export function openHeartbeat({ pool, log, circuit, watch }: Deps): Heartbeat {
+export function openHeartbeat({ pool, log, circuit, watch, journals }: Deps): Heartbeat {
   const self = { id: randomUUID(), host: hostname(), pid: process.pid }
   const started = performance.now()
   const counts = [circuit.standing().accepted]
@@ -32,7 +34,8 @@ export function openHeartbeat({ pool, log, circuit, watch }: Deps): Heartbeat {
     const acceptedLately = accepted - counts[0]!
     counts.push(accepted)
     if (counts.length > beatsAMinute) counts.shift()
-    await writeBeat(pool, { ...self, upMs: performance.now() - started, acceptedLately, trouble })
+    const upMs = performance.now() - started
+    await writeBeat(pool, { ...self, upMs, acceptedLately, keepsJournal: journals.areKept, trouble })
   }
 
   let beating = Promise.resolve()

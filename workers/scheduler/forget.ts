@@ -50,26 +50,40 @@ export function openForgetting(deps: ForgetDeps): () => Promise<Forgotten> {
   let walkAgain = 0
   return async () => {
     const { pool, spans, batch } = deps
-    await eraseLateReplies(pool)
-    await dropOldPaces(pool)
-    const ledger = await forgetLedger(deps)
-    const webhooks = await untilDone(deps, () => forgetWebhooks(pool, spans.webhooks, batch))
-    const notices = await untilDone(deps, () => forgetNotices(pool, spans.notices, batch))
-    const origins = await untilDone(deps, () => forgetOrigins(pool, spans.origins, batch))
-    const unconfirmed = await untilDone(deps, () => forgetAddressChanges(pool, spans.unconfirmed, batch))
-    let addresses = 0
+    const forgotten = { mailings: 0, deliveries: 0, webhooks: 0, notices: 0, origins: 0, addresses: 0, unconfirmed: 0 }
+    const faults: unknown[] = []
+    // What fails again and again must not keep the rest for ever.
+    const each = async (step: () => Promise<unknown>) => step().catch((fault: unknown) => faults.push(fault))
+    await each(() => eraseLateReplies(pool))
+    await each(() => dropOldPaces(pool))
+    await each(() => forgetLedger(deps, forgotten))
+    const byAge = {
+      webhooks: () => forgetWebhooks(pool, spans.webhooks, batch),
+      notices: () => forgetNotices(pool, spans.notices, batch),
+      origins: () => forgetOrigins(pool, spans.origins, batch),
+      unconfirmed: () => forgetAddressChanges(pool, spans.unconfirmed, batch),
+    }
+    for (const [kind, statement] of Object.entries(byAge))
+      await each(async () => {
+        forgotten[kind as keyof typeof byAge] = await untilDone(deps, statement)
+      })
+    await each(() => walkReaders(forgotten))
+    if (Object.values(forgotten).some((count) => count > 0))
+      deps.log.info(forgotten, 'forgot what was kept long enough')
+    if (faults.length > 0) throw faults[0]
+    return forgotten
+  }
+
+  async function walkReaders(forgotten: { addresses: number }): Promise<void> {
+    const { pool, spans, batch } = deps
     for (let statement = 0; statement < deps.statements && !deps.stopping(); statement++) {
       if (deps.now().getTime() < walkAgain) break
       const wish = { after: walkedTo, days: spans.addresses, unconfirmedDays: spans.unconfirmed, most: batch }
       const { last, idle } = await findIdleReaders(pool, wish)
-      if (idle.length > 0) addresses += await inTransaction(pool, (tx) => forgetAddresses(tx, idle))
+      if (idle.length > 0) forgotten.addresses += await inTransaction(pool, (tx) => forgetAddresses(tx, idle))
       walkedTo = last ?? ('0' as SubscriberId)
       if (last === null) walkAgain = deps.now().getTime() + walkRest
     }
-    const forgotten = { ...ledger, webhooks, notices, origins, addresses, unconfirmed }
-    if (Object.values(forgotten).some((count) => count > 0))
-      deps.log.info(forgotten, 'forgot what was kept long enough')
-    return forgotten
   }
 }
 
@@ -84,23 +98,24 @@ async function untilDone(deps: ForgetDeps, statement: () => Promise<number>): Pr
   return rows
 }
 
-async function forgetLedger({ pool, spans, batch, statements, stopping }: ForgetDeps) {
-  let [mailings, deliveries] = [0, 0]
+async function forgetLedger(
+  { pool, spans, batch, statements, stopping }: ForgetDeps,
+  forgotten: { mailings: number; deliveries: number },
+): Promise<void> {
   let mailing: MailingId | null = null
   let after = '0' as SubscriptionId
   for (let statement = 0; statement < statements && !stopping(); statement++) {
     mailing ??= await oldestToForget(pool, spans.deliveries)
     if (mailing === null) break
     const step = await forgetDeliveries(pool, mailing, after, batch)
-    deliveries += step.deleted
+    forgotten.deliveries += step.deleted
     if (step.last !== null) {
       after = step.last
       continue
     }
     await markForgotten(pool, mailing)
-    mailings += 1
+    forgotten.mailings += 1
     mailing = null
     after = '0' as SubscriptionId
   }
-  return { mailings, deliveries }
 }

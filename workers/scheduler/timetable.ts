@@ -4,6 +4,7 @@ import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { within } from '../../shared/within.ts'
+import { noteDone, noteFailed } from '../../shared/worker/chore.sql.ts'
 
 export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<unknown> }
 
@@ -46,9 +47,13 @@ const longestWait = 5_000
 async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): Promise<void> {
   try {
     await inTransaction(pool, async (tx) => {
-      if (await tryTurn(tx, 'chore', chore.name)) await chore.act()
+      if (!(await tryTurn(tx, 'chore', chore.name))) return
+      await chore.act()
+      // Over a connection of its own: one that was idle all the while may have been cut, and the chore is done all the same.
+      await noteDone(pool, chore)
     })
   } catch (err) {
+    await noteFailed(pool, chore).catch(() => undefined)
     warnSeldom(log, { err, chore: chore.name }, 'a chore did not succeed; its next turn comes', chore.name)
   }
 }

@@ -7,6 +7,7 @@ export function judgeWorkers(workers: readonly WorkerStanding[], now: Date): Fin
   const heard = workers.filter((worker) => !isSilent(worker, now))
   const silent = workers.length - heard.length
   const cutOff = heard.filter((worker) => isCutOff(worker, now))
+  const journalless = heard.filter(({ keepsJournal }) => !keepsJournal).length
   const first = cutOff[0]?.trouble ?? null
   return [
     {
@@ -16,10 +17,19 @@ export function judgeWorkers(workers: readonly WorkerStanding[], now: Date): Fin
           ? 'none is heard'
           : `${plural(heard.length, 'is heard', 'are heard')}${silent > 0 ? `, ${plural(silent, 'has', 'have')} gone silent` : ''}`,
       meaning:
-        'Each says every five seconds that it lives. One that ends in the middle is taken off after a minute and a half.',
+        'Each says every five seconds that it lives. One that ends in the middle is taken off by the others after a minute and a half.',
       wrong: heard.length === 0,
-      todo: 'Nothing is sent. Is a workers process running, and does it reach the database?',
+      todo: 'Nothing is sent. Is a workers process running, does it reach the database, and may it write to it?',
       href: '#workers',
+    },
+    {
+      label: 'Journals of hand-overs',
+      value: journalless === 0 ? 'kept' : `${plural(journalless, 'process keeps', 'processes keep')} none`,
+      meaning:
+        'Its journal tells how far each letter of a killed process had come. Without one, everything it had in hand is in doubt: hundreds of letters.',
+      wrong: false,
+      todo: null,
+      href: null,
     },
     {
       label: first === null ? 'The mail host' : 'The mail host cannot be used',

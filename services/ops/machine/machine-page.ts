@@ -7,7 +7,6 @@ import type { OpsDeps } from '../ops-deps.ts'
 import { rate } from '../pages/format.ts'
 import { renderPage } from '../pages/pages.ts'
 import { lookOver } from './look-over.ts'
-import { countQueues } from './queue-counts.ts'
 
 /** Domains that have a pace are few; where a whole provider's customers are held, the worst are shown. */
 const mostPaces = 100
@@ -31,9 +30,8 @@ export async function showMachine(
   said: { readonly text: string; readonly wrong: boolean } | null,
 ): Promise<string> {
   const now = deps.now()
-  const [{ findings, workers, doubts, troubled }, queues, { paces, all }] = await Promise.all([
-    lookOver(deps.pool, now, mostMailings),
-    countQueues(deps.boards),
+  const [{ findings, workers, doubts, troubled, queues }, { paces, all }] = await Promise.all([
+    lookOver(deps, now, mostMailings),
     listPaces(deps.pool, now, mostPaces),
   ])
   const listed = (ids: readonly string[]) => (ids.length === 0 ? [] : listMailingsById(deps.pool, ids))

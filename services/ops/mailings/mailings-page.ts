@@ -16,14 +16,14 @@ const slug = new RegExp(slugPattern)
 type Query = Readonly<Record<string, unknown>>
 
 /** The front of the desk: every mailing of every newsroom, newest first. */
-export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now'>): void {
+export function mailingsPage(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now' | 'boards'>): void {
   app.get<{ Querystring: Query }>('/', async (request, reply) => {
     const wanted = readFilter(request.query)
     const now = deps.now()
     const [newsrooms, found, { findings }] = await Promise.all([
       listNewsrooms(deps.pool),
       listMailings(deps.pool, { ...wanted, limit: pageSize + 1 }),
-      lookOver(deps.pool, now, 1),
+      lookOver(deps, now, 1),
     ])
     const mailings = found.slice(0, pageSize)
     const last = found.length > pageSize ? mailings.at(-1) : undefined

@@ -11,14 +11,19 @@ import {
   sumLiveDeliveries,
 } from '../../../shared/mailing/machine-figures.sql.ts'
 import { readTroubledMailings } from '../../../shared/mailing/troubled-mailings.sql.ts'
+import { listChores } from '../../../shared/worker/chore.sql.ts'
 import { listWorkers } from '../../../shared/worker/worker.sql.ts'
 import { isCutOff, isSilent } from '../../../shared/worker/worker.ts'
+import { agesOfChores } from '../machine/judge-chores.ts'
 import { lateDigests } from '../machine/judge-digests.ts'
+import { countQueues } from '../machine/queue-counts.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { stateNames } from '../pages/words.ts'
 
+type MetricsDeps = Pick<OpsDeps, 'pool' | 'now' | 'log' | 'boards'>
+
 /** The figures an alert watches, for Prometheus; behind the login, or the operators' password by HTTP Basic. */
-export function metricsDoor(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | 'now' | 'log'>): void {
+export function metricsDoor(app: FastifyInstance, deps: MetricsDeps): void {
   const ofProcess = new Registry()
   collectDefaultMetrics({ register: ofProcess })
 
@@ -33,17 +38,17 @@ export function metricsDoor(app: FastifyInstance, deps: Pick<OpsDeps, 'pool' | '
  * Gauges made for one scrape: with the database away only `database_up` is told, because a zero or the figure of a
  * minute ago would say that all is well.
  */
-async function measureOrTell(deps: Pick<OpsDeps, 'pool' | 'now' | 'log'>): Promise<Registry> {
+async function measureOrTell(deps: MetricsDeps): Promise<Registry> {
   const up = (register: Registry, value: number) =>
     new Gauge({
       name: 'pressebud_database_up',
-      help: '1 when PostgreSQL answered this scrape.',
+      help: '1 when PostgreSQL answered this scrape and may be written to.',
       registers: [register],
     }).set(value)
   try {
     const register = new Registry()
-    await measure(deps, gaugesOf(register))
-    up(register, 1)
+    const { isReadOnly } = await measure(deps, gaugesOf(register))
+    up(register, isReadOnly ? 0 : 1)
     return register
   } catch (error) {
     deps.log.error({ err: error }, 'could not measure the mailings')
@@ -59,6 +64,10 @@ const gaugesOf = (register: Registry) => {
   return {
     mailings: make('mailings', 'Mailings by state.', ['state']),
     paused: make('mailings_paused', 'Mailings an operator has paused.'),
+    longestPause: make(
+      'longest_pause_seconds',
+      'How long the longest paused mailing could have been under way; 0 for none.',
+    ),
     troubled: make(
       'mailings_troubled',
       'Mailings whose letters cannot be prepared and that are tried again; those given up are mailings{state="failed"}.',
@@ -74,6 +83,10 @@ const gaugesOf = (register: Registry) => {
     stalled: make(
       'stalled_seconds',
       'How long due chunks have waited with no worker at any chunk; 0 while work goes on.',
+    ),
+    inVain: make(
+      'longest_in_vain_seconds',
+      'How long the worst chunk has been in hand, again and again, with no letter coming to an outcome; 0 for none.',
     ),
     oldestUncut: make('oldest_uncut_mailing_seconds', 'How long the oldest due mailing has waited to be cut whole.'),
     oldestDigest: make(
@@ -96,11 +109,16 @@ const gaugesOf = (register: Registry) => {
       'sign_up_slow_lane_used',
       'How full the queue of those without a proof of work is; 1: an hour long.',
     ),
+    choreAge: make('chore_age_seconds', 'How long ago each chore of the workers’ clock last came to its end.', [
+      'chore',
+    ]),
+    queueUp: make('queue_up', '1 when the queue answered this scrape.', ['queue']),
     workers: make('workers', 'Workers processes heard within the last half minute.'),
     heartbeat: make(
       'worker_heartbeat_age_seconds',
       'How long ago the workers process heard last was heard; +Inf when there is none.',
     ),
+    journalless: make('workers_without_journal', 'Workers processes heard that keep no journal of hand-overs.'),
     cutOff: make('workers_cut_off', 'Workers processes heard that cannot use the mail host.'),
     heldDoubts: make('held_doubts', 'Letters held in doubt until an operator settles them, of all mailings.'),
     givenUp: make('letters_given_up', 'Letters given up, of mailings that are under way or ended within a day.'),
@@ -114,20 +132,23 @@ const gaugesOf = (register: Registry) => {
   }
 }
 
-async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<typeof gaugesOf>): Promise<void> {
+async function measure(deps: MetricsDeps, gauge: ReturnType<typeof gaugesOf>): Promise<{ isReadOnly: boolean }> {
   const now = deps.now()
-  const [figures, mailings, deliveries, spent, workers, doubts, troubled, lately, hours, open] = await Promise.all([
-    readMachineFigures(deps.pool, now),
-    countMailingsByState(deps.pool),
-    sumLiveDeliveries(deps.pool),
-    spentShares(deps.pool, budgetNames, now),
-    listWorkers(deps.pool),
-    readHeldDoubts(deps.pool, 1),
-    readTroubledMailings(deps.pool, 1),
-    readLately(deps.pool, now),
-    listDigestHours(deps.pool),
-    listOpenHours(deps.pool),
-  ])
+  const [figures, mailings, deliveries, spent, workers, doubts, troubled, lately, hours, open, chores, queues] =
+    await Promise.all([
+      readMachineFigures(deps.pool, now),
+      countMailingsByState(deps.pool),
+      sumLiveDeliveries(deps.pool),
+      spentShares(deps.pool, budgetNames, now),
+      listWorkers(deps.pool),
+      readHeldDoubts(deps.pool, 1),
+      readTroubledMailings(deps.pool, 1),
+      readLately(deps.pool, now),
+      listDigestHours(deps.pool),
+      listOpenHours(deps.pool),
+      listChores(deps.pool),
+      countQueues(deps.boards),
+    ])
   const age = (since: Date | null | undefined) => (since ? Math.max(0, (now.getTime() - since.getTime()) / 1000) : 0)
   // Every state each time, so that none stays at the number it had before it emptied.
   const found = new Map(mailings.map(({ state, mailings: count }) => [state, count]))
@@ -140,6 +161,10 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   gauge.dueChunks.set(figures.dueChunks)
   gauge.lapsed.set(figures.lapsedLeases)
   gauge.oldestDue.set(age(figures.oldestDueChunk?.since))
+  gauge.longestPause.set(age(figures.pausedSince))
+  gauge.inVain.set(age(figures.longestInVain?.since))
+  for (const { name, seconds } of agesOfChores(chores, now)) gauge.choreAge.set({ chore: name }, seconds)
+  for (const { name, counts } of queues) gauge.queueUp.set({ queue: name }, counts === null ? 0 : 1)
   gauge.stalled.set(age(figures.stalledSince))
   gauge.oldestUncut.set(age(figures.oldestUncutSince))
   gauge.oldestDigest.set(age(lateDigests(hours, open, now).oldest))
@@ -148,7 +173,9 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
     gauge.signUpUsual.set({ ceiling }, spent.get(watchedBudgets.usual[ceiling]) ?? 0)
   }
   gauge.slowLane.set(spent.get(watchedBudgets.slowLane) ?? 0)
-  gauge.workers.set(workers.filter((worker) => !isSilent(worker, now)).length)
+  const heard = workers.filter((worker) => !isSilent(worker, now))
+  gauge.workers.set(heard.length)
+  gauge.journalless.set(heard.filter(({ keepsJournal }) => !keepsJournal).length)
   gauge.heartbeat.set(
     workers.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...workers.map(({ beatAt }) => age(beatAt))),
   )
@@ -157,9 +184,10 @@ async function measure(deps: Pick<OpsDeps, 'pool' | 'now'>, gauge: ReturnType<ty
   gauge.givenUp.set(lately.failed)
   gauge.fallingShort.set(lately.fallingShort)
   gauge.doubts.set(lately.doubted)
-  gauge.takenLately.set(workers.reduce((sum, { acceptedLately }) => sum + acceptedLately, 0))
+  gauge.takenLately.set(heard.reduce((sum, { acceptedLately }) => sum + acceptedLately, 0))
   gauge.noticesDue.set(figures.dueNotices)
   gauge.oldestNotice.set(age(figures.oldestNoticeSince))
+  return figures
 }
 
 const budgetNames = [
