@@ -158,13 +158,7 @@ async function start(): Promise<() => Promise<void>> {
 
   const workers = [
     openWorker(store, 'fan-out', ({ mailingId }) => cutAudience(fanOut, mailingId), 2, log),
-    openWorker(
-      store,
-      'mail-bulk',
-      ({ mailingId, chunk }) => sendChunk(mailer, mailingId, chunk),
-      settings.MAILER_CHUNKS,
-      log,
-    ),
+    openWorker(store, 'mail-bulk', (chunk) => sendChunk(mailer, chunk), settings.MAILER_CHUNKS, log),
     // More than there are connections: those that wait for a slow domain are not to keep the others from their turn.
     openWorker(store, 'notices', ({ noticeId }) => sendNotice(noticeSender, noticeId), 16, log),
   ]
@@ -186,7 +180,7 @@ async function start(): Promise<() => Promise<void>> {
     {
       name: 'reconcile',
       every: settings.RECONCILE_EVERY,
-      act: () => reconcile({ pool, wake: waking.wake, now }),
+      act: () => reconcile({ pool, wake: waking.wake, now, heardUntil: leases.heardUntil }),
     },
     { name: 'link-requests', every: 2, act: () => answerLinkRequests({ pool, wake: waking.wake, now }) },
     // A budget that is whole again is as good as none.
@@ -205,7 +199,7 @@ async function start(): Promise<() => Promise<void>> {
     },
     { name: 'forget', every: 60, act: forget },
   ])
-  const heartbeat = openHeartbeat({ pool, log, circuit, watch })
+  const heartbeat = openHeartbeat({ pool, log, circuit, watch, journals: mailer.journals })
   log.info('workers are ready')
 
   return async () => {

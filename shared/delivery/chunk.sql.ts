@@ -6,9 +6,11 @@ export type ChunkName = { readonly mailingId: MailingId; readonly n: number }
 export type WakeableChunk = ChunkName & {
   readonly rank: number
   readonly fence: string
-  /** Grows with the root of the time since its lease ran out; not given, or null: it has none. */
-  readonly abandoned?: number | null
+  /** Not given, or null: nobody holds it. */
+  readonly abandoned?: AbandonedLease | null
 }
+/** A lease that ran out: until when it was, as PostgreSQL writes it, and a number that grows with the root of the time since. */
+export type AbandonedLease = { readonly until: string; readonly age: number }
 
 /**
  * Cuts the next stretch of the audience into chunks: of the next `chunks` × `size` subscriptions with `after < id <= upto` those
@@ -65,47 +67,56 @@ export type Lease = { readonly chunk: HeldChunk; readonly fresh: boolean }
 /**
  * Takes a chunk that is due and in nobody's hands. `fresh`: its deliveries are not written yet.
  *
- * While the database is away nobody can renew a lease, and its holder has outcomes to record. So a lease lapses no
- * sooner than a lease's time after the server's start: else every restart would put whole windows in doubt.
+ * That a lease has run out is not enough: whoever asks may have asked before the database hung, and be heard before the holder can
+ * renew. It must be the very lease that {@link dueChunks} has found abandoned, and nobody may have renewed it since.
+ *
+ * @param abandoned until when that was
  */
-export async function leaseChunk(db: Db, { mailingId, n }: ChunkName): Promise<Lease | null> {
+export async function leaseChunk(db: Db, { mailingId, n }: ChunkName, abandoned: string | null): Promise<Lease | null> {
   const { rows } = await db.query<{ fence: string; state: string }>({
     name: 'lease-chunk',
     text: `update chunks c
-        set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second'
+        set fence = c.fence + 1, lease_until = now() + $3 * interval '1 second',
+            -- Not for as long as nobody had it in hand at all: then the workers were away, or the mailing was paused.
+            vain_since = case when c.vain_since is null or greatest(c.next_at, c.lease_until) < now() - interval '10 minutes'
+                              then now() else c.vain_since end
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
         and c.state <> 'done' and c.next_at <= now() and not m.paused and m.state not in ('accepted', 'failed')
-        and (c.lease_until is null
-             or (c.lease_until < now() and pg_postmaster_start_time() < now() - $3 * interval '1 second'))
+        and (c.lease_until is null or (c.lease_until = $4::timestamptz and c.lease_until < now()))
      returning c.fence, c.state`,
-    values: [mailingId, n, chunkLease],
+    values: [mailingId, n, chunkLease, abandoned],
   })
   const row = rows[0]
   return row ? { chunk: { mailingId, n, fence: row.fence }, fresh: row.state === 'cut' } : null
 }
 
 /**
- * Keeps the leases a process still works under, and returns them as `mailing n`. One replaced by a later stays lost, and one
- * given back while this was under way stays given back.
+ * Keeps the leases a process still works under, and returns them as `mailing n`, with the database's hour in milliseconds. One
+ * replaced by a later stays lost, and one given back while this was under way stays given back.
  */
-export async function renewLeases(db: Db, held: readonly HeldChunk[]): Promise<string[]> {
-  const { rows } = await db.query<{ chunk: string }>(
+export async function renewLeases(
+  db: Db,
+  held: readonly HeldChunk[],
+): Promise<{ renewed: readonly string[]; hour: number }> {
+  const { rows } = await db.query<{ renewed: string[]; hour: number }>(
     `with held as (
        select c.mailing_id, c.n
          from unnest($1::bigint[], $2::int[], $3::bigint[]) as h (mailing_id, n, fence)
          join chunks c on c.mailing_id = h.mailing_id and c.n = h.n
         where c.fence = h.fence and c.lease_until is not null
         order by c.mailing_id, c.n for update of c
+     ), renewed as (
+       update chunks c
+          set lease_until = now() + $4 * interval '1 second'
+         from held h
+        where c.mailing_id = h.mailing_id and c.n = h.n
+       returning c.mailing_id || ' ' || c.n as chunk
      )
-     update chunks c
-        set lease_until = now() + $4 * interval '1 second'
-       from held h
-      where c.mailing_id = h.mailing_id and c.n = h.n
-     returning c.mailing_id || ' ' || c.n as chunk`,
+     select array(select chunk from renewed) as renewed, extract(epoch from now())::float8 * 1000 as hour`,
     [held.map((chunk) => chunk.mailingId), held.map((chunk) => chunk.n), held.map((chunk) => chunk.fence), chunkLease],
   )
-  return rows.map((row) => row.chunk)
+  return rows[0]!
 }
 
 export type Closed = {
@@ -120,8 +131,15 @@ export type Closed = {
 /**
  * Lets go of a chunk: done when nothing in it is owed any more, else due when its first letter is, and not before
  * `rest` seconds have passed. Null: a later lease has taken it over.
+ *
+ * @param isInOrder else it was a fault that ended its turn, and whoever watches is to know since when there were only such
  */
-export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, rest: number): Promise<Closed | null> {
+export async function closeChunk(
+  db: Db,
+  { mailingId, n, fence }: HeldChunk,
+  rest: number,
+  isInOrder = true,
+): Promise<Closed | null> {
   const { rows } = await db.query<{ state: 'done' | 'open'; due: boolean; rank: number; others: number }>({
     name: 'close-chunk',
     // What this statement counts it has seen as it began. Where it had to wait, for a first writing of the letters whose answer was
@@ -134,13 +152,14 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
      )
      update chunks c
         set state = case when c.state = 'open' and owed.seen = 'open' and owed.letters = 0 then 'done' else c.state end,
-            next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null
+            next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null,
+            vain_since = case when $5 or owed.first > now() then null else c.vain_since end
        from owed
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3
      returning case when c.state = 'done' then 'done' else 'open' end as state, c.next_at <= now() as due, c.rank,
                (select count(*) from (select from chunks o
                                        where o.mailing_id = $1 and o.n <> $2 and o.state <> 'done' limit 20) as open_ones)::int as others`,
-    values: [mailingId, n, fence, rest],
+    values: [mailingId, n, fence, rest, isInOrder],
   })
   const row = rows[0]
   return row
@@ -151,22 +170,22 @@ export async function closeChunk(db: Db, { mailingId, n, fence }: HeldChunk, res
 /**
  * Chunks that are due and in nobody's hands: the abandoned, of which there are never many, and then the lowest ranks.
  *
- * @param untilRenewed seconds from the server's start in which a lease that ran out is not held against anybody: it may
- * have been away, and nobody could renew
+ * @param heardUntil the database's hour, in milliseconds, up to which every holder could have renewed: a lease that had run out
+ * by then is abandoned, if it has by now: the server's clock may have been set back. Null: nobody can tell, and none is.
  */
-export async function dueChunks(db: Db, most: number, untilRenewed = chunkLease): Promise<WakeableChunk[]> {
+export async function dueChunks(db: Db, most: number, heardUntil: number | null): Promise<WakeableChunk[]> {
   const { rows } = await db.query<WakeableChunk>(
     `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
-            floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int as abandoned
+            case when c.lease_until is not null then json_build_object('until', c.lease_until::text,
+              'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int) end as abandoned
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused
         and c.state <> 'done' and c.next_at <= now()
-        and (c.lease_until is null
-             or (c.lease_until < now() and pg_postmaster_start_time() < now() - $2 * interval '1 second'))
+        and (c.lease_until is null or (c.lease_until < to_timestamp($2::float8 / 1000) and c.lease_until < now()))
       order by c.lease_until is null, c.rank, c.mailing_id
       limit $1`,
-    [most, untilRenewed],
+    [most, heardUntil],
   )
   return rows
 }

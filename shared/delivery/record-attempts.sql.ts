@@ -41,13 +41,15 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
               count(*) filter (where state = 'bounced')::int as bounced,
               count(*) filter (where state = 'failed')::int as failed,
               count(*) filter (where state = 'in_doubt')::int as in_doubt,
-              count(*) filter (where trouble ->> 'verdict' = 'in_doubt')::int as doubted
+              count(*) filter (where trouble ->> 'verdict' = 'in_doubt')::int as doubted,
+              count(*) filter (where state <> 'due')::int as ended
          from moved
      )
      update chunks c
         set sent = c.sent + tally.sent, deferred = c.deferred + tally.deferred, bounced = c.bounced + tally.bounced,
             failed = c.failed + tally.failed, in_doubt = c.in_doubt + tally.in_doubt,
             doubted = c.doubted + tally.doubted,
+            vain_since = case when tally.ended > 0 then now() else c.vain_since end,
             lease_until = case when c.fence = $3 and c.lease_until is not null then now() + $7 * interval '1 second'
                                else c.lease_until end
        from tally

@@ -33,14 +33,15 @@ export async function settleDoubts(pool: Pool, id: MailingId, as: Settlement): P
 
 /**
  * Makes what is in doubt due again, and opens its chunks. Only chunks nobody holds: a holder that closes its chunk at
- * this moment has counted what is owed already, and would overlook these. The fence keeps out one whose lease lapsed.
+ * this moment has counted what is owed already, and would overlook these. A lease that has just run out may still be renewed
+ * (decision 0034); after a minute, as where the mailing was paused meanwhile, nobody will, and the fence would keep them out.
  */
 async function sendDoubtsAgain(db: Db, mailingId: MailingId): Promise<number> {
   const { rows } = await db.query<{ letters: number }>(
     `with free as (
        select n, after_id, upto_id
          from chunks
-        where mailing_id = $1 and in_doubt > 0 and (lease_until is null or lease_until < now())
+        where mailing_id = $1 and in_doubt > 0 and (lease_until is null or lease_until < now() - interval '1 minute')
         order by n for update
      ), doubted as (
        select free.n, d.subscription_id
@@ -76,7 +77,7 @@ async function countDoubtsAsSent(db: Db, mailingId: MailingId): Promise<number> 
     `with free as (
        select n, after_id, upto_id
          from chunks
-        where mailing_id = $1 and in_doubt > 0 and (lease_until is null or lease_until < now())
+        where mailing_id = $1 and in_doubt > 0 and (lease_until is null or lease_until < now() - interval '1 minute')
         order by n for update
      ), doubted as (
        select free.n, d.subscription_id

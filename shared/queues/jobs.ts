@@ -10,12 +10,12 @@ import type { WakeUp } from './queues.ts'
  * workers are killed again and again, such chunks kept a release from beginning for a minute and a half; at its own rank one waited
  * for 94 s behind others of that rank. Whoever takes one up may be killed before that turn is begun, and its job then seems to be
  * worked for seconds: the chunk is woken under other names meanwhile, after 1, 2, 4, 6, 9 seconds and so on, which in an hour
- * are 120.
+ * are 120. The job tells which lease was found abandoned: another that holds by then is nobody's to take.
  */
 export const chunkJob = ({ mailingId, n, rank, fence, abandoned }: WakeableChunk): WakeUp<'mail-bulk'> => ({
-  payload: { mailingId, chunk: n },
-  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned == null ? '' : `-abandoned-${abandoned}`}`,
-  rank: abandoned == null ? rank : Math.min(rank, behindFirstChunks),
+  payload: { mailingId, chunk: n, ...(abandoned && { abandoned: abandoned.until }) },
+  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned ? `-abandoned-${abandoned.until.replace(/\D/g, '')}-${abandoned.age}` : ''}`,
+  rank: abandoned ? Math.min(rank, behindFirstChunks) : rank,
 })
 
 const behindFirstChunks = 1

@@ -1,10 +1,13 @@
 import type { MailingId } from '../mailing/mailing.ts'
 import type { NoticeId } from '../notice/notice.ts'
 
-/** Every queue: what its jobs carry, who adds them and who works them. Jobs carry ids only; the rows carry the promise. */
+/**
+ * Every queue: what its jobs carry, who adds them and who works them. Jobs name what is to be done; the rows carry the promise.
+ * `abandoned`: the hour, as PostgreSQL writes it, at which the lease ran out that may be taken over.
+ */
 export type Payloads = {
   'fan-out': { readonly mailingId: MailingId }
-  'mail-bulk': { readonly mailingId: MailingId; readonly chunk: number }
+  'mail-bulk': { readonly mailingId: MailingId; readonly chunk: number; readonly abandoned?: string }
   notices: { readonly noticeId: NoticeId }
 }
 export type QueueName = keyof Payloads

@@ -2,6 +2,7 @@ import { recordConsent } from '../consent/consent.sql.ts'
 import type { ConsentEntry } from '../consent/consent.ts'
 import { eraseOrigins } from '../consent/forget-origins.sql.ts'
 import { eraseReplies } from '../delivery/erase-replies.sql.ts'
+import { untilNoNoticeMayBegin } from '../delivery/may-still-begin.sql.ts'
 import { forgetLinkRequests } from '../notice/link-request.sql.ts'
 import { forgetReplies } from '../notice/notice.sql.ts'
 import type { Pool } from '../postgres/pool.ts'
@@ -25,6 +26,9 @@ export type Erasure = {
  * Erases an address: everything it follows ends, and nothing in any table names it any more. What stays are rows that
  * point to nobody, so that figures hold and links in old letters are known; and its keyed hash, so that no import brings
  * it back. Done again it changes nothing. No proof of origin of this last act is kept: it would be the only one.
+ *
+ * Resolves when no worker may still begin a notice that is owed to the reader by name. Whatever else is on its way belongs
+ * to a subscription, and the caller waits for that.
  */
 export async function eraseReader(
   pool: Pool,
@@ -32,7 +36,7 @@ export async function eraseReader(
   act: Pick<ConsentEntry, 'door' | 'language' | 'wording'>,
   now: Date,
 ): Promise<Erasure> {
-  return inTransaction(pool, async (tx) => {
+  const { named, erasure } = await inTransaction(pool, async (tx) => {
     const { readers, linked } = await lockReadersByHash(tx, addressHash)
     const held = await lockSubscriptionsOf(tx, readers)
     const ended = await endAllOf(tx, readers, 'erased')
@@ -47,8 +51,14 @@ export async function eraseReader(
     // Another address of theirs, kept only because of a change that is forgotten with them.
     await forgetAddresses(tx, linked)
     await suppressErased(tx, addressHash, now)
-    return { addresses: readers.length, ended: ended.map(({ id }) => id), subscriptions: held.map(({ id }) => id) }
+    return {
+      // The other address, too: its notice spoke of the change.
+      named: [...readers, ...linked],
+      erasure: { addresses: readers.length, ended: ended.map(({ id }) => id), subscriptions: held.map(({ id }) => id) },
+    }
   })
+  await untilNoNoticeMayBegin(pool, named)
+  return erasure
 }
 
 /** Days in which a letter begun before an erasure may still be answered, and the answer recorded: the retry window. */

@@ -13,8 +13,8 @@ export const mutations = {
       {
         file: chunks,
         within: 'leaseChunk',
-        find: 'c.lease_until is null',
-        put: 'true',
+        find: '(c.lease_until is null',
+        put: '(true',
       },
       {
         file: chunks,

@@ -2,18 +2,21 @@ import { expect, test } from 'vitest'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { chunkJob, fanOutJob } from '../../shared/queues/jobs.ts'
 
+const until = '2026-05-04 09:00:08+00'
 const chunk = { mailingId: '7' as MailingId, n: 3, fence: '5' }
 
 test('what a lost worker left behind goes before all but the first chunks of mailings, and is woken again under other names', () => {
   expect(chunkJob({ ...chunk, rank: 40 })).toMatchObject({ rank: 40, id: 'mailing-7-chunk-3-turn-5' })
-  expect(chunkJob({ ...chunk, rank: 40, abandoned: null }).rank).toBe(40)
-  expect(chunkJob({ ...chunk, rank: 40, abandoned: 0 })).toMatchObject({
+  const held = chunkJob({ ...chunk, rank: 40, abandoned: null })
+  expect([held.payload, held.rank]).toEqual([{ mailingId: '7', chunk: 3 }, 40])
+  expect(chunkJob({ ...chunk, rank: 40, abandoned: { until, age: 0 } })).toMatchObject({
+    payload: { mailingId: '7', chunk: 3, abandoned: until },
     rank: 1,
-    id: 'mailing-7-chunk-3-turn-5-abandoned-0',
+    id: 'mailing-7-chunk-3-turn-5-abandoned-2026050409000800-0',
   })
-  expect(chunkJob({ ...chunk, rank: 0, abandoned: 2 })).toMatchObject({
+  expect(chunkJob({ ...chunk, rank: 0, abandoned: { until, age: 2 } })).toMatchObject({
     rank: 0,
-    id: 'mailing-7-chunk-3-turn-5-abandoned-2',
+    id: 'mailing-7-chunk-3-turn-5-abandoned-2026050409000800-2',
   })
 })
 

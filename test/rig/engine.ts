@@ -94,7 +94,7 @@ export function openEngine(
   const work = async () => {
     for (let next = woken.shift(); next; next = woken.shift()) {
       if (next.queue === 'fan-out') await cutAudience(fanOut, next.payload.mailingId)
-      if (next.queue === 'mail-bulk') await sendChunk(mailer, next.payload.mailingId, next.payload.chunk)
+      if (next.queue === 'mail-bulk') await sendChunk(mailer, next.payload)
       await mailer.lingering.ended()
     }
   }
@@ -107,7 +107,7 @@ export function openEngine(
       await work()
     },
     reconcileAndSend: async () => {
-      await reconcile({ pool, wake, now: () => new Date() })
+      await reconcile({ pool, wake, now: () => new Date(), heardUntil: leases.heardUntil })
       await work()
     },
     digests,
@@ -115,7 +115,7 @@ export function openEngine(
       await cutDigests({ ...digests, now: () => at })
       await work()
       // A digest is over once its cut is; and what was replaced is dealt anew once its letters are closed.
-      await reconcile({ pool, wake, now: () => new Date() })
+      await reconcile({ pool, wake, now: () => new Date(), heardUntil: leases.heardUntil })
       await work()
     },
     close: async () => {

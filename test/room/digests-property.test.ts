@@ -161,7 +161,12 @@ class Play {
     for (let turns = 0; turns < 10; turns += 1) {
       this.noon = this.nextNoon()
       await this.cut(100)
-      await reconcile({ pool: database.pool, wake: this.engine.mailer.wake, now: () => new Date() })
+      await reconcile({
+        pool: database.pool,
+        wake: this.engine.mailer.wake,
+        now: () => new Date(),
+        heardUntil: async () => null,
+      })
       await this.work(1_000)
       await this.read()
     }
@@ -253,12 +258,17 @@ class Play {
   }
 
   private async work(steps: number): Promise<void> {
-    await reconcile({ pool: database.pool, wake: this.engine.mailer.wake, now: () => new Date() })
+    await reconcile({
+      pool: database.pool,
+      wake: this.engine.mailer.wake,
+      now: () => new Date(),
+      heardUntil: async () => null,
+    })
     for (let step = 0; step < steps; step += 1) {
       const next = this.engine.woken.shift()
       if (!next) return
       if (next.queue === 'fan-out') await cutAudience(this.engine.fanOut, next.payload.mailingId)
-      if (next.queue === 'mail-bulk') await sendChunk(this.engine.mailer, next.payload.mailingId, next.payload.chunk)
+      if (next.queue === 'mail-bulk') await sendChunk(this.engine.mailer, next.payload)
     }
   }
 

@@ -57,11 +57,11 @@ test('everything at once: publishing, revising, changing frequency, cutting and 
       const next = engine.woken.shift()
       if (!next) await new Promise((resolve) => setImmediate(resolve))
       else if (next.queue === 'fan-out') await cutAudience(engine.fanOut, next.payload.mailingId)
-      else if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, next.payload.mailingId, next.payload.chunk)
+      else if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, next.payload)
     }
   }
   const reconciler = async () => {
-    while (!over) await reconcile({ pool, wake, now: () => new Date() })
+    while (!over) await reconcile({ pool, wake, now: () => new Date(), heardUntil: async () => null })
   }
   const cutter = async () => {
     for (let turns = 0; !over; turns += 1) {

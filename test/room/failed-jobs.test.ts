@@ -70,7 +70,7 @@ describe.each(['postgres', 'redis'] as const)('a job that BullMQ has given up, o
         tries += 1
         // Before the chunk is leased, as with a database that is away.
         if (isBroken) throw new UnrecoverableError('job stalled more than allowable limit')
-        await sendChunk(engine.mailer, payload.mailingId, payload.chunk)
+        await sendChunk(engine.mailer, payload)
       }
       const worker = openWorker(store, 'mail-bulk', act, 1, silent)
       try {
@@ -84,7 +84,7 @@ describe.each(['postgres', 'redis'] as const)('a job that BullMQ has given up, o
         expect(inbox.received).toEqual([])
 
         isBroken = false
-        await reconcile({ pool: database.pool, wake: waking.wake, now: () => new Date() })
+        await reconcile({ pool: database.pool, wake: waking.wake, now: () => new Date(), heardUntil: async () => null })
         await until('the mailing is done', async () => (await findMailing(database.pool, mailingId))?.state === 'done')
         expect(inbox.received).toHaveLength(5)
         expect(new Set(inbox.received.map(({ to }) => to)).size).toBe(5)

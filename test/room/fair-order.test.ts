@@ -54,7 +54,7 @@ async function turn(): Promise<MailingId> {
   const next = waiting.reduce((best, one) => (one.rank! < best.rank! ? one : best))
   waiting.splice(waiting.indexOf(next), 1)
   const { mailingId, chunk: n } = next.payload
-  const lease = await leaseChunk(database.pool, { mailingId, n })
+  const lease = await leaseChunk(database.pool, { mailingId, n }, null)
   await database.pool.query(`update chunks set state = 'done' where mailing_id = $1 and n = $2`, [mailingId, n])
   await closeChunk(database.pool, lease!.chunk, 0)
   return mailingId
@@ -97,7 +97,7 @@ describe('a mailing', () => {
     await turns(10)
     const inVain = 20
     for (const { payload } of waiting.slice(0, inVain)) {
-      const lease = await leaseChunk(database.pool, { mailingId: first, n: payload.chunk })
+      const lease = await leaseChunk(database.pool, { mailingId: first, n: payload.chunk }, null)
       await closeChunk(database.pool, lease!.chunk, 0)
     }
     const second = await publish()

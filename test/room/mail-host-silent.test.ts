@@ -23,7 +23,7 @@ test('a mail host that takes connections and never greets is not offered the sam
   engine.woken.length = 0
 
   const silence = vi.spyOn(engine.mailer.circuit, 'tellSilence')
-  await sendChunk(engine.mailer, mailingId, 0)
+  await sendChunk(engine.mailer, { mailingId, chunk: 0 })
   expect(silence).toHaveBeenCalled()
   const { rows } = await database.pool.query(
     'select next_at > now() as rests, fence, lease_until from chunks where mailing_id = $1 and n = 0',

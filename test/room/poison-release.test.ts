@@ -93,7 +93,8 @@ const wokenBy = async (round: () => Promise<void>) => {
   await round()
   return engine.woken.splice(0).map(({ payload }) => ('mailingId' in payload ? payload.mailingId : ''))
 }
-const reconcileOnly = () => reconcile({ pool: database.pool, wake: engine.fanOut.wake, now: () => new Date() })
+const reconcileOnly = () =>
+  reconcile({ pool: database.pool, wake: engine.fanOut.wake, now: () => new Date(), heardUntil: async () => null })
 
 describe('a release of which no letter can be made', () => {
   test('holds up nobody, comes back at growing distances, and is given up with its reason', async () => {

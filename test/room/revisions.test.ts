@@ -4,6 +4,7 @@ import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { cancelMailing } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
+import type { Payloads } from '../../shared/queues/queues.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
@@ -75,7 +76,7 @@ async function sendOneChunk(mailing: MailingId): Promise<void> {
   await cutAudience(engine.fanOut, mailing)
   const [first] = engine.woken
   engine.woken.length = 0
-  await sendChunk(engine.mailer, mailing, (first!.payload as { chunk: number }).chunk)
+  await sendChunk(engine.mailer, first!.payload as Payloads['mail-bulk'])
   engine.woken.length = 0
 }
 
@@ -197,7 +198,7 @@ describe('a withdrawal', () => {
     const elsewhere = await givenMailing(database.pool, other)
     await cutAudience(engine.fanOut, elsewhere.mailingId)
     for (const mailingId of [old, elsewhere.mailingId]) {
-      const lease = await leaseChunk(database.pool, { mailingId, n: 0 })
+      const lease = await leaseChunk(database.pool, { mailingId, n: 0 }, null)
       await writeDeliveries(database.pool, lease!.chunk, { most: 10, window: 172_800 })
     }
     await database.pool.query(`update deliveries set until = now() + interval '1 hour' where state = 'claimed'`)

@@ -35,7 +35,7 @@ beforeEach(async () => {
   // The whole circle is one chunk.
   await database.pool.query('update mailings set cut_from = 0, cut_after = 0 where id = $1', [mailingId])
   await cutAudience(engine.fanOut, mailingId)
-  chunk = (await leaseChunk(database.pool, { mailingId, n: 0 }))!.chunk
+  chunk = (await leaseChunk(database.pool, { mailingId, n: 0 }, null))!.chunk
   await engine.close()
 })
 
@@ -59,7 +59,7 @@ const totals = async () => {
 /** Somebody else has the chunk from now on. */
 async function loseLease(): Promise<HeldChunk> {
   await database.pool.query(`update chunks set lease_until = null where mailing_id = $1`, [chunk.mailingId])
-  return (await leaseChunk(database.pool, chunk))!.chunk
+  return (await leaseChunk(database.pool, chunk, null))!.chunk
 }
 
 test('a chunk given back while its letters are still being written is not done: they are all sent', async () => {
@@ -70,7 +70,7 @@ test('a chunk given back while its letters are still being written is not done: 
     await somebodyWaits()
   })
   expect(await closing).toMatchObject({ state: 'open' })
-  const again = await leaseChunk(database.pool, chunk)
+  const again = await leaseChunk(database.pool, chunk, null)
   expect(await claimDeliveries(database.pool, again!.chunk, claim)).toHaveLength(3)
 })
 

@@ -63,7 +63,7 @@ test('of several processes one at a time does a chore of the clock, and when it 
       under.way += 1
       under.most = Math.max(under.most, under.way)
       const wake = () => {}
-      await reconcile({ pool: database.pool, wake, now: () => new Date() })
+      await reconcile({ pool: database.pool, wake, now: () => new Date(), heardUntil: async () => null })
       under.way -= 1
       under.turns += 1
     },

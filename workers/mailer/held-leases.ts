@@ -3,6 +3,7 @@ import { chunkLease, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { openUnbrokenAnswers } from './unbroken-answers.ts'
 
 export type HeldLease = {
   /**
@@ -17,29 +18,34 @@ export type HeldLease = {
 export type HeldLeases = {
   /** `askedAt`: `performance.now()` before the lease was asked for. */
   hold(chunk: HeldChunk, askedAt: number): HeldLease
+  /** Asks the database, and tells the hour, by its clock, up to which every process could have renewed its leases; null: not known. */
+  heardUntil(): Promise<number | null>
   close(): void
 }
 
 export function openHeldLeases(pool: Pool, log: Log): HeldLeases {
   const until = new Map<HeldChunk, number>()
-  let renewing = false
+  const answers = openUnbrokenAnswers()
 
   async function renew(): Promise<void> {
     const asked = [...until.keys()]
     const askedAt = performance.now()
-    const renewed = new Set(await renewLeases(pool, asked))
-    // A chunk let go meanwhile is not taken up again.
-    for (const chunk of asked)
-      if (until.has(chunk)) until.set(chunk, renewed.has(`${chunk.mailingId} ${chunk.n}`) ? askedAt + leaseMs : 0)
+    const { renewed, hour } = await renewLeases(pool, asked)
+    answers.tell(askedAt, hour)
+    const kept = new Set(renewed)
+    for (const chunk of asked) {
+      const now = until.get(chunk)
+      // One let go meanwhile is not taken up again, and an answer that comes late shortens nothing.
+      if (now === undefined) continue
+      until.set(chunk, kept.has(`${chunk.mailingId} ${chunk.n}`) ? Math.max(now, askedAt + leaseMs) : 0)
+    }
   }
 
-  const timer = setInterval(async () => {
-    if (until.size === 0 || renewing) return
-    renewing = true
-    // A renewal that fails costs nothing yet: the next one is due well before the lease ends.
-    await renew().catch((err: unknown) => warnSeldom(log, { err }, 'could not renew leases'))
-    renewing = false
-  }, leaseMs / 4)
+  // Also with nothing in hand, to hear whether the database answers; and also while an earlier one waits, which on a connection
+  // that fell silent is for longer than a lease runs. One that fails costs nothing yet: the next is due well before that.
+  const ask = () => void renew().catch((err: unknown) => warnSeldom(log, { err }, 'could not renew leases'))
+  ask()
+  const timer = setInterval(ask, renewEvery)
   timer.unref()
   return {
     hold: (chunk, askedAt) => {
@@ -49,8 +55,14 @@ export function openHeldLeases(pool: Pool, log: Log): HeldLeases {
         letGo: () => void until.delete(chunk),
       }
     },
+    heardUntil: async () => {
+      // The answers of the clock are up to two seconds old, for which what a killed worker left would wait once more.
+      await renew()
+      return answers.heardUntil()
+    },
     close: () => clearInterval(timer),
   }
 }
 
 const leaseMs = chunkLease * 1000
+const renewEvery = leaseMs / 4

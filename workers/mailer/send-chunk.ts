@@ -4,8 +4,8 @@ import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
-import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
+import type { Payloads } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { type HandOverDeps, handOver, type Turn } from './hand-over.ts'
 import type { HandOverJournals } from './hand-over-journal.ts'
@@ -30,10 +30,13 @@ export type MailerDeps = HandOverDeps &
  * Sends one chunk: writes its deliveries, then window by window claims or closes, hands over, judges and records.
  * Run twice, or after a crash anywhere, it does only what is due again.
  */
-export async function sendChunk(deps: MailerDeps, mailingId: MailingId, n: number): Promise<void> {
+export async function sendChunk(
+  deps: MailerDeps,
+  { mailingId, chunk: n, abandoned }: Payloads['mail-bulk'],
+): Promise<void> {
   if (deps.stopping()) return
   const askedAt = performance.now()
-  const taken = await leaseChunk(deps.pool, { mailingId, n })
+  const taken = await leaseChunk(deps.pool, { mailingId, n }, abandoned ?? null)
   if (taken === null) return
   const { chunk } = taken
   const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk) }
@@ -63,8 +66,7 @@ async function endTurn(
     await Promise.all(slow)
     // A claim whose answer was lost is a claim all the same; the journal tells that its letters never began.
     journal.leave()
-    // The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease.
-    await closeChunk(deps.pool, chunk, restAfterFault).catch(() => undefined)
+    await giveBack(deps, chunk)
     throw error
   } finally {
     lease.letGo()
@@ -73,6 +75,25 @@ async function endTurn(
 
 /** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
 const restAfterFault = 2
+/** Milliseconds, in which the lease is kept. */
+const longestGivingBack = 20_000
+
+/**
+ * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried again, because the
+ * fault most often is a database that is away, and until it has been heard for a while nobody takes over what has lapsed.
+ */
+async function giveBack({ pool, stopping }: Pick<MailerDeps, 'pool' | 'stopping'>, chunk: HeldChunk): Promise<void> {
+  const until = performance.now() + longestGivingBack
+  for (;;) {
+    try {
+      await closeChunk(pool, chunk, restAfterFault, false)
+      return
+    } catch {
+      if (stopping() || performance.now() > until) return
+      await setTimeout(500)
+    }
+  }
+}
 
 async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promise<void> {
   const closed = await closeChunk(deps.pool, chunk, rest)

@@ -7,7 +7,13 @@ import type { Wake } from '../../shared/queues/wake.ts'
 import { removeVanishedWorkers } from '../../shared/worker/worker.sql.ts'
 import { vanishedAfter } from '../../shared/worker/worker.ts'
 
-export type ReconcileDeps = { readonly pool: Pool; readonly wake: Wake; readonly now: () => Date }
+export type ReconcileDeps = {
+  readonly pool: Pool
+  readonly wake: Wake
+  readonly now: () => Date
+  /** Up to which hour whoever holds a chunk could have renewed its lease; null: not known. */
+  readonly heardUntil: () => Promise<number | null>
+}
 
 /**
  * Chunks woken in one round. Those already queued are no-ops, so this bounds what a round costs; after a queue has been
@@ -22,9 +28,10 @@ const noticesAtOnce = 500
  */
 export async function reconcile(deps: ReconcileDeps): Promise<void> {
   await liftDueEmbargoes(deps.pool)
+  const heardUntil = await deps.heardUntil()
   const [mailings, chunks, notices] = await Promise.all([
     uncutMailings(deps.pool),
-    dueChunks(deps.pool, chunksAtOnce),
+    dueChunks(deps.pool, chunksAtOnce, heardUntil),
     dueNotices(deps.pool, noticesAtOnce),
     finishMailings(deps.pool, null),
     removeVanishedWorkers(deps.pool, vanishedAfter),
