@@ -13,9 +13,9 @@ export type Claim = {
 }
 
 /**
- * The paces there are, and how many letters each lets go at this moment. Always locked in one order, and last of all, once the
- * rows of `first` are had: every claim waits for these, and one that waited for a reader's row with them in hand kept all others
- * from theirs.
+ * The paces there are, and how many letters each lets go at this moment. Always locked in one order, and after the rows of
+ * `first`: every claim waits for these, and one that waited for a reader's row with them in hand would keep all others from
+ * theirs.
  */
 const bucketsAfter = (first: string) => `buckets as (
        select domain, rate, held_until, turn_at,

@@ -107,7 +107,7 @@ const asAsked = ({ domain, before, after }: PaceChange) => ({
     holds: after.holds,
     reason: after.reason,
     // PostgreSQL keeps no zero byte.
-    detail: maskAddresses(after.detail).replaceAll('\0', '').slice(0, 500),
+    detail: maskAddresses(after.detail).replaceAll('\0', '').slice(0, 500).toWellFormed(),
     changed_at: new Date(after.changedAt),
   }),
 })

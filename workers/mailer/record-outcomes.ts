@@ -39,10 +39,12 @@ const recordOnce = (pool: Pool, chunk: HeldChunk, batch: readonly Recorded[]): P
 
 async function recordWithBounces(tx: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
   const gone = batch.filter(({ state }) => state === 'bounced').map(({ subscriptionId }) => subscriptionId)
+  if (gone.length > 0) {
+    await suppressBounced(tx, gone)
+    await endBounced(tx, gone)
+  }
+  // Last, because it keeps the chunk's row: claims of this chunk wait for that with all paces in hand, and everybody for those.
   await recordAttempts(tx, chunk, batch)
-  if (gone.length === 0) return
-  await suppressBounced(tx, gone)
-  await endBounced(tx, gone)
 }
 
 /**
