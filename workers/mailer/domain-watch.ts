@@ -129,7 +129,8 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     let worthTelling = [...sightings].filter(
       ([domain, sighting]) => paced.has(domain) || adaptPace(null, sighting, deps.now().getTime()) !== null,
     )
-    // Another process may have told of the same domain meanwhile: then what was seen is told of what it has become.
+    // Another process may have told of the same domain meanwhile: then what was seen is told of what it has become. Where that
+    // happens again and again, theirs stands; what is slow or blocked is seen anew in a second.
     for (let tries = 0; tries < 3 && worthTelling.length > 0; tries += 1) worthTelling = await tellOf(worthTelling)
   }
 
