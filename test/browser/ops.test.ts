@@ -135,6 +135,35 @@ describe.skipIf(skipped)('the desk in a browser', () => {
     await page.context().close()
   })
 
+  test('goes where a link leads, though a state changes while that page is on its way', async () => {
+    const { page } = await operator({ width: 1280, height: 900 })
+    const wanted = `/mailings/${ids.failed}`
+    await page.goto(base)
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    await page.route(`${base}${wanted}`, async (route) => {
+      await released
+      await route.continue()
+    })
+    const request = page.waitForRequest(`${base}${wanted}`)
+    // It comes to its end with the navigation only.
+    const pressed = page.locator(`main h2 a[href="${wanted}"]`).press('Enter')
+    const asked = await request
+    await postgres.pool.query('update mailings set paused = true where id = $1', [ids.sending])
+    const figures = () => page.waitForResponse((answer) => answer.request().resourceType() === 'fetch')
+    await figures()
+    // They are renewed as before, or the list is on its way once more.
+    await Promise.race([figures(), page.waitForRequest((request) => request.isNavigationRequest())])
+    release()
+    expect((await asked.response())?.status()).toBe(200)
+    await pressed
+    expect(page.url()).toBe(`${base}${wanted}`)
+    await postgres.pool.query('update mailings set paused = false where id = $1', [ids.sending])
+    await page.context().close()
+  })
+
   test('works by keyboard alone and without JavaScript', async () => {
     const { page } = await operator({ width: 1280, height: 900 }, 'light', false)
     await page.goto(`${base}/mailings/${ids.paused}`)

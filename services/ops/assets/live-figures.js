@@ -8,6 +8,9 @@
   const count = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
   let running = true
   let timer
+  // A reload would take the place of the page just asked for. Of one that is only downloaded the wait ends by itself.
+  const longestLeaving = 10_000
+  let leftAt = Number.NEGATIVE_INFINITY
 
   const renew = async () => {
     clearTimeout(timer)
@@ -33,6 +36,7 @@
     if (!place) return
     // Another state has other words and buttons: the server writes those.
     if (place.dataset.state !== mailing.state) {
+      if (performance.now() - leftAt < longestLeaving) return
       running = false
       location.reload()
       return
@@ -83,6 +87,9 @@
       renew()
     })
     document.addEventListener('visibilitychange', renew)
+    addEventListener('beforeunload', () => {
+      leftAt = performance.now()
+    })
     timer = setTimeout(renew, every)
   }
 }
