@@ -13,15 +13,18 @@ export type Claim = {
 }
 
 /**
- * The paces there are, and how many letters each lets go at this moment. Always locked in one order, and after the rows of
- * `first`: every claim waits for these, and one that waited for a reader's row with them in hand would keep all others from
- * theirs.
+ * The chunk's row, which this statement counts in at its end, and after it the paces there are and how many letters each lets go at
+ * this moment. Always locked in one order, and after the rows of `first`: every claim waits for the paces, and one that waited for a
+ * reader's row or its chunk's with them in hand would keep all others from theirs.
  */
-const bucketsAfter = (first: string) => `buckets as (
+const bucketsAfter = (first: string) => `counted_in as (
+       select c.n from chunks c
+        where c.mailing_id = $1 and c.n = $2 and (select count(*) from ${first}) >= 0 for no key update
+     ), buckets as (
        select domain, rate, held_until, turn_at,
               case when held_until > now() then 0
                    else floor(least(greatest(rate, 1), tokens + rate * extract(epoch from now() - filled_at))) end as room
-         from paces where (select count(*) from ${first}) >= 0 order by domain for update
+         from paces where (select count(*) from counted_in) >= 0 order by domain for update
      )`
 
 /**

@@ -59,10 +59,15 @@ export async function findMailing(db: Db, id: MailingId): Promise<Mailing | null
     : null
 }
 
-/** Lifts the embargoes whose hour has come. The audience stays the one of the acceptance. */
+/**
+ * Lifts the embargoes whose hour has come. The audience stays the one of the acceptance. One whose row somebody else keeps, who
+ * corrects or pauses it, comes in the next turn: the others do not wait for that.
+ */
 export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(
-    `update mailings set state = 'accepted' where state = 'embargoed' and due_at <= now() returning id`,
+    `update mailings set state = 'accepted'
+      where id in (select id from mailings where state = 'embargoed' and due_at <= now() for no key update skip locked)
+     returning id`,
   )
   return rows.map((row) => row.id)
 }
@@ -92,12 +97,11 @@ export type Walk = {
 }
 
 /**
- * Begins the fan-out, or takes it up again: where the walk around the circle of subscriptions stands. It starts at a
- * place drawn anew for each mailing, so that the same readers are not always the first. The row is written, so the claims
- * on the chunks already cut are waited for in turn; else many workers would have to run out of them first.
+ * Begins the fan-out, or takes it up again; false: there is none to begin. The walk around the circle of subscriptions starts at a
+ * place drawn anew for each mailing, so that the same readers are not always the first.
  */
-export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
-  const { rows } = await db.query<{ cut_from: string; cut_after: string; cut_wrapped: boolean; next_chunk: number }>(
+export async function beginWalk(db: Db, id: MailingId): Promise<boolean> {
+  const { rowCount } = await db.query(
     `with claims_ended as materialized (
        select wait_for_claims($1)
      ), circle as (
@@ -113,24 +117,41 @@ export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
             trouble_since = null,
             cut_from = coalesce(m.cut_from, drawn.place), cut_after = coalesce(m.cut_after, drawn.place)
        from claims_ended, (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
-      where m.id = $1 and m.state = any($2) and not m.paused
-     returning m.cut_from, m.cut_after, m.cut_wrapped, m.next_chunk`,
+      where m.id = $1 and m.state = any($2) and not m.paused`,
     [id, [...canEnter('cutting'), 'cutting']],
   )
-  const row = rows[0]
-  return row ? { from: row.cut_from, after: row.cut_after, wrapped: row.cut_wrapped, nextChunk: row.next_chunk } : null
+  return rowCount === 1
 }
 
-/** Moves the walk on; `done`: the circle is closed. */
+/** Where the walk stands; null: it has come to its end, or goes no further for now. */
+export async function readWalk(db: Db, id: MailingId): Promise<Walk | null> {
+  const { rows } = await db.query<Walk>(
+    `select cut_from as "from", cut_after as after, cut_wrapped as wrapped, next_chunk as "nextChunk"
+       from mailings where id = $1 and state = 'cutting' and not paused`,
+    [id],
+  )
+  return rows[0] ?? null
+}
+
+/**
+ * Moves the walk on, `done`: the circle is closed; in the transaction that has cut the stretch, and last, because every claim of the
+ * mailing waits for its row. The claims on chunks already cut are waited for in turn; else many workers would have to run out of
+ * them first. Of a mailing that has been ended meanwhile the walk moves as well: this stretch is closed like those before it.
+ */
 export async function moveWalk(
   db: Db,
   id: MailingId,
   walk: { after: string; wrapped: boolean; nextChunk: number; done: boolean },
 ): Promise<void> {
   await db.query(
-    `update mailings
-        set cut_after = $2, cut_wrapped = $3, next_chunk = $4, state = case when $5 then 'sending' else state end
-      where id = $1 and state = 'cutting'`,
+    `with claims_ended as materialized (
+       select wait_for_claims($1)
+     )
+     update mailings m
+        set cut_after = $2, cut_wrapped = $3, next_chunk = $4,
+            state = case when $5 and m.state = 'cutting' then 'sending' else m.state end
+       from claims_ended
+      where m.id = $1`,
     [id, walk.after, walk.wrapped, walk.nextChunk, walk.done],
   )
 }

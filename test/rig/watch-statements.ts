@@ -1,7 +1,28 @@
 import type { Pool } from '../../shared/postgres/pool.ts'
 
 /** The pool and every connection of it, writing down each statement they run, without its values. */
-export function watchStatements(real: Pool, asked: string[]): Pool {
+export const watchStatements = (real: Pool, asked: string[]): Pool =>
+  before(real, (text) => {
+    asked.push(text)
+  })
+
+/** The pool of a process that stands still once it would run a statement like this one, which `goOn` lets it do. */
+export function standingStill(real: Pool, at: RegExp): { pool: Pool; stands(): boolean; goOn(): void } {
+  let stands = false
+  let goOn = () => {}
+  const over = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const pool = before(real, (text) => {
+    if (!at.test(text)) return
+    stands = true
+    return over
+  })
+  return { pool, stands: () => stands, goOn }
+}
+
+/** The pool and every connection of it, acting before each statement, which waits where there is something to wait for. */
+function before(real: Pool, act: (text: string) => Promise<void> | undefined | void): Pool {
   const watch = <Asked extends object>(one: Asked, more: (name: string | symbol) => unknown): Asked =>
     new Proxy(one, {
       get: (target, name) => {
@@ -10,8 +31,9 @@ export function watchStatements(real: Pool, asked: string[]): Pool {
         if (name !== 'query') return value.bind(target)
         return (...given: readonly unknown[]) => {
           const [statement] = given
-          asked.push(typeof statement === 'string' ? statement : String((statement as { text?: unknown })?.text))
-          return value.apply(target, given)
+          const text = typeof statement === 'string' ? statement : String((statement as { text?: unknown })?.text)
+          const waited = act(text)
+          return waited ? waited.then(() => value.apply(target, given)) : value.apply(target, given)
         }
       },
     })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { cancelMailing } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience.ts'
 import { givenMailing } from '../given/mailing.ts'
@@ -7,6 +8,8 @@ import { givenReaders } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
+import { standingStill } from '../rig/watch-statements.ts'
 
 let database: TestDatabase
 let inbox: RecordingInbox
@@ -94,6 +97,43 @@ describe('a cut', () => {
     expect(await chunks()).toBe(120)
     engine.woken.length = 0
     await everybodyOnce()
+  })
+
+  describe('whose process stands still with a stretch half committed', () => {
+    let frozen: ReturnType<typeof standingStill>
+    let cutting: Promise<void>
+
+    beforeEach(async () => {
+      await oneEach({ stopping: () => engine.woken.length > 0 })
+      frozen = standingStill(database.pool, /set cut_after =/)
+      cutting = oneEach({ pool: frozen.pool })
+      await until('it stands still', frozen.stands)
+    })
+
+    test('keeps none of the letters already cut waiting', async () => {
+      await engine.reconcileAndSend()
+      expect(new Set(inbox.received.map(({ to }) => to)).size).toBe(50)
+      frozen.goOn()
+      await cutting
+      engine.woken.length = 0
+      await everybodyOnce()
+    })
+
+    test('lets a mailing be cancelled meanwhile, and nobody is written to afterwards', async () => {
+      expect(await cancelMailing(database.pool, mailingId)).toBe(true)
+      frozen.goOn()
+      await cutting
+      expect(await chunks()).toBe(60)
+      engine.woken.length = 0
+      await engine.reconcileAndSend()
+      expect(inbox.received).toEqual([])
+      const { rows } = await database.pool.query(
+        `select m.state, c.state as chunk, sum(c.withdrawn)::int as withdrawn from mailings m join chunks c on c.mailing_id = m.id
+          where m.id = $1 group by 1, 2`,
+        [mailingId],
+      )
+      expect(rows).toEqual([{ state: 'cancelled', chunk: 'done', withdrawn: 60 }])
+    })
   })
 
   test('of few among many goes on in stretches all the same, and no chunk spans more than one', async () => {

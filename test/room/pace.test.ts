@@ -17,6 +17,7 @@ import { type Engine, openEngine } from '../rig/engine.ts'
 import { signal } from '../rig/hand-over.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 import { until } from '../rig/until.ts'
+import { standingStill } from '../rig/watch-statements.ts'
 
 let database: TestDatabase
 let inbox: RecordingInbox
@@ -111,33 +112,14 @@ describe('a receiving domain', () => {
     await givenPace(database.pool, 'slow.example', pace)
     await givenReaders(database.pool, newsroom, [...readersAt('slow.example', 3), ...readersAt('fine.example', 3)])
     const { mailingId } = await givenMailing(database.pool, newsroom)
-    // Stopped between reading and writing, for longer than anybody waits.
-    let reached = false
-    const isWriting = (given: readonly unknown[]) => /insert into paces/.test(String(given[0]))
-    const stopping = <Target extends object>(target: Target): Target =>
-      new Proxy(target, {
-        get: (of, name) => {
-          const value = Reflect.get(of, name)
-          if (name === 'connect') return async () => stopping(await (value as () => Promise<object>).call(of))
-          if (name !== 'query') return typeof value === 'function' ? value.bind(of) : value
-          return (...given: unknown[]) => {
-            if (!isWriting(given)) return (value as (...all: unknown[]) => unknown).apply(of, given)
-            reached = true
-            return new Promise(() => {})
-          }
-        },
-      })
-    const watch = openDomainWatch({
-      pool: stopping(database.pool),
-      log: engine.mailer.log,
-      now: () => new Date(),
-      connections: 4,
-    })
+    // Between reading and writing, for longer than anybody waits.
+    const frozen = standingStill(database.pool, /insert into paces/)
+    const watch = openDomainWatch({ pool: frozen.pool, log: engine.mailer.log, now: () => new Date(), connections: 4 })
     const told = watch.of('a@slow.example')
     told.begin(performance.now())
     told.end(performance.now(), { ms: 5, blocked: '451 4.7.1 Too many connections' })
     void watch.tell()
-    await until('it would write', () => reached)
+    await until('it would write', frozen.stands)
     await engine.send(mailingId)
     expect(arrivedAt('fine.example')).toBe(3)
   })

@@ -3,11 +3,12 @@ import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
-import { cancelMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
+import { cancelMailing, liftDueEmbargoes, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
+import { givenPace } from '../given/pace.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openEngine } from '../rig/engine.ts'
@@ -21,6 +22,7 @@ let database: TestDatabase
 let readers: Reader[]
 let chunk: HeldChunk
 const claim = { most: 10, window: 3_600 }
+const running = { rate: 100, heldUntil: 0, holds: 0 }
 
 beforeAll(async () => {
   database = await openTestDatabase()
@@ -143,4 +145,31 @@ test('letters written down by whom the chunk was taken from, while it waited, ar
   await writing
   expect(await totals()).toMatchObject({ state: 'open' })
   expect(await claimDeliveries(database.pool, after!, claim)).toHaveLength(3)
+})
+
+test('a claim that waits for its chunk’s row keeps no other claim from the paces', async () => {
+  const now = Date.now()
+  await givenPace(database.pool, 'slow.example', { ...running, reason: 'slow', detail: '', changedAt: now })
+  for (const claimOf of [writeDeliveries, claimDeliveries]) {
+    let waiting: ReturnType<typeof claimOf> | undefined
+    await inTransaction(database.pool, async (tx) => {
+      await tx.query('select from chunks where mailing_id = $1 for no key update', [chunk.mailingId])
+      waiting = claimOf(database.pool, chunk, { ...claim, most: 1 })
+      await somebodyWaits()
+      const { rowCount } = await database.pool.query('select from paces for update nowait')
+      expect(rowCount).toBe(1)
+    })
+    expect(await waiting).toHaveLength(1)
+  }
+})
+
+test('embargoes are lifted at their hour, though somebody keeps the row of another', async () => {
+  const newsroom = await givenNewsroom(database.pool)
+  const [kept, other] = [await givenMailing(database.pool, newsroom), await givenMailing(database.pool, newsroom)]
+  await database.pool.query(`update mailings set state = 'embargoed' where newsroom_id = $1`, [newsroom.id])
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from mailings where id = $1 for update', [kept.mailingId])
+    expect(await liftDueEmbargoes(database.pool)).toEqual([other.mailingId])
+  })
+  expect(await liftDueEmbargoes(database.pool)).toEqual([kept.mailingId])
 })

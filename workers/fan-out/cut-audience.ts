@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { cutChunks, dueChunksOf, type WakeableChunk } from '../../shared/delivery/chunk.sql.ts'
 import { closeDigestMailings, openDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
-import { beginWalk, findMailing, finishMailings, moveWalk } from '../../shared/mailing/mailing.sql.ts'
+import { beginWalk, findMailing, finishMailings, moveWalk, readWalk } from '../../shared/mailing/mailing.sql.ts'
 import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
 import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
@@ -39,6 +39,7 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
   const { id } = mailing
   const started = performance.now()
   if (mailing.kind === 'digest') return openDigest(deps, mailing)
+  if (!(await beginWalk(deps.pool, id))) return
   let cut = 0
   for (;;) {
     const began = performance.now()
@@ -73,9 +74,12 @@ async function openDigest(deps: FanOutDeps, { id }: Mailing): Promise<void> {
 
 type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly done: boolean }
 
-/** The circle of subscriptions is walked from a place drawn for this mailing to the end, then from 0 back to it. */
+/**
+ * The circle of subscriptions is walked from a place drawn for this mailing to the end, then from 0 back to it. The mailing's row is
+ * taken only once the stretch is cut: by a process that was frozen in between, its letters already cut would be kept waiting.
+ */
 async function cutStretch(deps: FanOutDeps, tx: Parameters<typeof tryTurn>[0], id: MailingId): Promise<Stretch | null> {
-  const walk = await beginWalk(tx, id)
+  const walk = await readWalk(tx, id)
   if (walk === null) return null
   const stretch = {
     mailingId: id,
