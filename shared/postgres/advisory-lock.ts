@@ -15,9 +15,9 @@ export async function tryTurn(tx: Tx, space: keyof typeof spaces, name: string):
   return rows[0]?.mine ?? false
 }
 
-/** Waits until nobody else gives numbers on the digest lines, and keeps it so until the transaction ends. */
-export async function holdDigestLine(tx: Tx): Promise<void> {
-  await tx.query(`select pg_advisory_xact_lock($1, 0)`, [spaces['digest-line']])
+/** Waits until nobody else gives numbers on a newsroom's digest line, and keeps it so until the transaction ends. */
+export async function holdDigestLine(tx: Tx, newsroom: string): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock($1, hashtext($2))`, [spaces['digest-line'], newsroom])
 }
 
 /**

@@ -25,7 +25,13 @@ const restForOthers = 3_000
 /** False: a lock was not to be had, and nothing is changed. */
 async function hasMigrated(url: string, log: Pick<Log, 'info' | 'warn'>): Promise<boolean> {
   // Ours, because the runner's own would be closed behind its back, and a server that stops then would end the process.
-  const client = new HeededClient({ connectionString: url, connectionTimeoutMillis: 5_000, lock_timeout: patience })
+  const client = new HeededClient({
+    connectionString: url,
+    connectionTimeoutMillis: 5_000,
+    lock_timeout: patience,
+    // Everybody waits for a table that is being changed, also when whoever changes it has been frozen.
+    idle_in_transaction_session_timeout: 10_000,
+  })
   await client.connect()
   try {
     if (await isUpToDate(client)) return true

@@ -24,6 +24,10 @@ export async function addSubscriptions(
        from subscribers r
       where r.address_key = any($2)
         and not exists (select from suppressions s where s.address_hash = r.address_hash)
+        -- Left to the conflict below, they would all be locked, and claims wait for that.
+        and not exists (select from subscriptions u
+                         where u.newsroom_id = $1 and u.subscriber_id = r.id
+                           and (u.state <> 'ended' or u.ended_reason is distinct from 'lapsed'))
       order by r.id
      on conflict (newsroom_id, subscriber_id) do update
        set state = 'active', language = excluded.language, requested_at = excluded.requested_at,

@@ -17,7 +17,7 @@ export async function changeFrequency(tx: Tx, id: SubscriptionId, to: Frequency)
   )
   const was = rows[0]
   if (!was || was.frequency === to) return false
-  await holdDigestLine(tx)
+  await holdDigestLine(tx, was.newsroom_id)
   await numberMailings(tx, was.newsroom_id)
   if (to === 'immediate') await turnImmediate(tx, id)
   else if (was.frequency === 'immediate') await turnToDigests(tx, id, to)

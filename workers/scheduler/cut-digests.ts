@@ -13,7 +13,7 @@ import {
 } from '../../shared/digest/digest-cut.sql.ts'
 import { uncutDay } from '../../shared/digest/digest-day.ts'
 import { findDigest, insertDigest } from '../../shared/digest/digest-items.sql.ts'
-import { numberMailings, unnumberPaused } from '../../shared/digest/digest-line.sql.ts'
+import { numberMailings, unnumberedNewsrooms, unnumberPaused } from '../../shared/digest/digest-line.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { closeDigestMailings, insertDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
@@ -53,10 +53,11 @@ export async function cutDigests(deps: CutDigestsDeps): Promise<void> {
 }
 
 async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
-  await inTransaction(deps.pool, async (tx) => {
-    await holdDigestLine(tx)
-    await numberMailings(tx, null)
-  })
+  for (const newsroom of await unnumberedNewsrooms(deps.pool))
+    await inTransaction(deps.pool, async (tx) => {
+      await holdDigestLine(tx, newsroom)
+      await numberMailings(tx, newsroom)
+    })
   for (const newsroom of await listDigestHours(deps.pool))
     for (const frequency of digestFrequencies) {
       const due = uncutDay(newsroom, frequency, deps.now())
@@ -64,7 +65,7 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
       const about = { newsroom: newsroom.newsroomId, frequency, day: due.day }
       try {
         const isOpened = await inTransaction(deps.pool, async (tx) => {
-          await holdDigestLine(tx)
+          await holdDigestLine(tx, newsroom.newsroomId)
           await unnumberPaused(tx, newsroom.newsroomId)
           await numberMailings(tx, newsroom.newsroomId)
           return openCut(tx, newsroom.newsroomId, frequency, due)
