@@ -208,7 +208,7 @@ async function settle(deps: CliDeps, id: string, options: Json & { as: Settlemen
   } else if (settled.left === 0) terminal.out(`No letter of mailing ${id} is in doubt.\n`)
   if (settled.left > 0)
     throw new Mistake(`${count(settled.left, 'letter is', 'letters are')} in a worker's hands and still in doubt.`, [
-      'Run the same command again in a second.',
+      'Run the same command again in a second; where a worker was lost, in a minute.',
     ])
 }
 

@@ -17,9 +17,9 @@ export type Claim = {
  * this moment. Always locked in one order, and after the rows of `first`: every claim waits for the paces, and one that waited for a
  * reader's row or its chunk's with them in hand would keep all others from theirs.
  */
-const bucketsAfter = (first: string) => `counted_in as (
+const bucketsAfter = (first: string, heldAs = '') => `counted_in as (
        select c.n from chunks c
-        where c.mailing_id = $1 and c.n = $2 and (select count(*) from ${first}) >= 0 for no key update
+        where c.mailing_id = $1 and c.n = $2 ${heldAs} and (select count(*) from ${first}) >= 0 for no key update
      ), buckets as (
        select domain, rate, held_until, turn_at,
               case when held_until > now() then 0
@@ -180,7 +180,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
         order by d.subscription_id
         limit $4
           for share of s
-     ), ${bucketsAfter('owed')}, ranked as (
+     ), ${bucketsAfter('owed', 'and c.fence = $3')}, ranked as (
        select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
          from owed o
      ), paced as (
@@ -196,6 +196,8 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                            when o.state = 'deferred' then o.turn end
          from paced o
         where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
+          -- Whose chunk was leased to somebody else while this waited claims nothing: they have these letters in hand.
+          and exists (select from counted_in)
        returning d.subscription_id, d.state, d.attempt, d.until, o.was, o.address, o.language, o.domain
      ), drained as (
        update paces p

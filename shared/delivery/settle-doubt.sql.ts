@@ -9,7 +9,7 @@ export type Settlement = (typeof settlements)[number]
 
 export type Settled = {
   readonly letters: number
-  /** Still in doubt, because a worker had their chunk in hand: the same act settles them a second later. */
+  /** Still in doubt, because a worker had their chunk in hand: the same act settles them a second later, or a minute where it was lost. */
   readonly left: number
 }
 

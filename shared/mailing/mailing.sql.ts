@@ -61,7 +61,7 @@ export async function findMailing(db: Db, id: MailingId): Promise<Mailing | null
 
 /**
  * Lifts the embargoes whose hour has come. The audience stays the one of the acceptance. One whose row somebody else keeps, who
- * corrects or pauses it, comes in the next turn: the others do not wait for that.
+ * pauses or revises it, is looked at in the next turn: the others do not wait for that.
  */
 export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
   const { rows } = await db.query<{ id: MailingId }>(
@@ -97,11 +97,12 @@ export type Walk = {
 }
 
 /**
- * Begins the fan-out, or takes it up again; false: there is none to begin. The walk around the circle of subscriptions starts at a
- * place drawn anew for each mailing, so that the same readers are not always the first.
+ * Begins the fan-out; null: there is none to begin. The walk around the circle of subscriptions starts at a place drawn anew for each
+ * mailing, so that the same readers are not always the first. In the transaction that cuts the first stretch: no claim waits for the
+ * row yet, and what keeps the stretch from being cut leaves the mailing as it was.
  */
-export async function beginWalk(db: Db, id: MailingId): Promise<boolean> {
-  const { rowCount } = await db.query(
+export async function beginWalk(db: Db, id: MailingId): Promise<Walk | null> {
+  const { rows } = await db.query<Walk>(
     `with claims_ended as materialized (
        select wait_for_claims($1)
      ), circle as (
@@ -117,10 +118,11 @@ export async function beginWalk(db: Db, id: MailingId): Promise<boolean> {
             trouble_since = null,
             cut_from = coalesce(m.cut_from, drawn.place), cut_after = coalesce(m.cut_after, drawn.place)
        from claims_ended, (select first - 1 + floor(random() * (last - first + 1))::bigint as place from circle) drawn
-      where m.id = $1 and m.state = any($2) and not m.paused`,
-    [id, [...canEnter('cutting'), 'cutting']],
+      where m.id = $1 and m.state = any($2) and not m.paused
+     returning m.cut_from as "from", m.cut_after as after, m.cut_wrapped as wrapped, m.next_chunk as "nextChunk"`,
+    [id, canEnter('cutting')],
   )
-  return rowCount === 1
+  return rows[0] ?? null
 }
 
 /** Where the walk stands; null: it has come to its end, or goes no further for now. */

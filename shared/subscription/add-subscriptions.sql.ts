@@ -27,7 +27,7 @@ export async function addSubscriptions(
         -- Left to the conflict below, they would all be locked, and claims wait for that.
         and not exists (select from subscriptions u
                          where u.newsroom_id = $1 and u.subscriber_id = r.id
-                           and (u.state <> 'ended' or u.ended_reason is distinct from 'lapsed'))
+                           and (u.state = 'active' or u.state = 'ended' and u.ended_reason is distinct from 'lapsed'))
       order by r.id
      on conflict (newsroom_id, subscriber_id) do update
        set state = 'active', language = excluded.language, requested_at = excluded.requested_at,

@@ -99,7 +99,7 @@ describe('a cut', () => {
     await everybodyOnce()
   })
 
-  describe('whose process stands still with a stretch half committed', () => {
+  describe('whose process stands still with a stretch half cut', () => {
     let frozen: ReturnType<typeof standingStill>
     let cutting: Promise<void>
 
@@ -134,6 +134,20 @@ describe('a cut', () => {
       )
       expect(rows).toEqual([{ state: 'cancelled', chunk: 'done', withdrawn: 60 }])
     })
+  })
+
+  test('that is in the hands of a process which stands still takes up nobody else who would cut it', async () => {
+    await oneEach({ stopping: () => engine.woken.length > 0 })
+    const frozen = standingStill(database.pool, /^commit$/)
+    const cutting = oneEach({ pool: frozen.pool })
+    await until('it stands still', frozen.stands)
+    // Also with the mailing's row taken.
+    await oneEach()
+    frozen.goOn()
+    await cutting
+    expect(await chunks()).toBe(120)
+    engine.woken.length = 0
+    await everybodyOnce()
   })
 
   test('of few among many goes on in stretches all the same, and no chunk spans more than one', async () => {

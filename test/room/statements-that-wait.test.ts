@@ -4,7 +4,9 @@ import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
 import { cancelMailing, liftDueEmbargoes, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
+import { holdDigestLine } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
+import { changeFrequency } from '../../shared/subscription/change-frequency.sql.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -172,4 +174,27 @@ test('embargoes are lifted at their hour, though somebody keeps the row of anoth
     expect(await liftDueEmbargoes(database.pool)).toEqual([other.mailingId])
   })
   expect(await liftDueEmbargoes(database.pool)).toEqual([kept.mailingId])
+})
+
+test('a claim that waited while its chunk was leased to somebody else leaves the letters to them', async () => {
+  await writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+  let waiting: ReturnType<typeof claimDeliveries> | undefined
+  let after: HeldChunk | undefined
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from subscriptions where id = $1 for update', [readers[0]!.subscriptionId])
+    waiting = claimDeliveries(database.pool, chunk, claim)
+    await somebodyWaits()
+    after = await loseLease()
+  })
+  expect(await waiting).toEqual([])
+  expect(await claimDeliveries(database.pool, after!, claim)).toHaveLength(3)
+})
+
+test('a reader turns to digests though the line of another newsroom is in somebody’s hands', async () => {
+  const elsewhere = await givenNewsroom(database.pool)
+  await inTransaction(database.pool, async (held) => {
+    await holdDigestLine(held, elsewhere.id)
+    const change = inTransaction(database.pool, (tx) => changeFrequency(tx, readers[0]!.subscriptionId, 'daily'))
+    expect(await change).toBe(true)
+  })
 })

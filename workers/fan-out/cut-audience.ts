@@ -3,7 +3,7 @@ import { cutChunks, dueChunksOf, type WakeableChunk } from '../../shared/deliver
 import { closeDigestMailings, openDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import { beginWalk, findMailing, finishMailings, moveWalk, readWalk } from '../../shared/mailing/mailing.sql.ts'
 import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
-import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
+import { type Tx, tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { walking } from '../../shared/postgres/walk.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
@@ -39,14 +39,15 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
   const { id } = mailing
   const started = performance.now()
   if (mailing.kind === 'digest') return openDigest(deps, mailing)
-  if (!(await beginWalk(deps.pool, id))) return
+  let walkOf = mailing.state === 'cutting' ? readWalk : beginWalk
   let cut = 0
   for (;;) {
     const began = performance.now()
     const stretch = await inTransaction(deps.pool, async (tx) =>
-      (await tryTurn(tx, 'fan-out', id)) ? cutStretch(deps, tx, id) : null,
+      (await tryTurn(tx, 'fan-out', id)) ? cutStretch(deps, tx, id, walkOf) : null,
     )
     if (stretch === null) return
+    walkOf = readWalk
     cut += stretch.chunks.length
     deps.wake('mail-bulk', stretch.chunks.map(chunkJob))
     if (stretch.done) break
@@ -76,10 +77,11 @@ type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly done: boole
 
 /**
  * The circle of subscriptions is walked from a place drawn for this mailing to the end, then from 0 back to it. The mailing's row is
- * taken only once the stretch is cut: by a process that was frozen in between, its letters already cut would be kept waiting.
+ * taken only once the stretch is cut, but for the first: by a process that was frozen in between, letters already cut would be kept
+ * waiting.
  */
-async function cutStretch(deps: FanOutDeps, tx: Parameters<typeof tryTurn>[0], id: MailingId): Promise<Stretch | null> {
-  const walk = await readWalk(tx, id)
+async function cutStretch(deps: FanOutDeps, tx: Tx, id: MailingId, walkOf: typeof readWalk): Promise<Stretch | null> {
+  const walk = await walkOf(tx, id)
   if (walk === null) return null
   const stretch = {
     mailingId: id,

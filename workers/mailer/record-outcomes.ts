@@ -43,7 +43,7 @@ async function recordWithBounces(tx: Db, chunk: HeldChunk, batch: readonly Recor
     await suppressBounced(tx, gone)
     await endBounced(tx, gone)
   }
-  // Last, because it keeps the chunk's row: claims of this chunk wait for that with all paces in hand, and everybody for those.
+  // Last, because it keeps the chunk's row, for which claims of this chunk and renewals of its lease wait.
   await recordAttempts(tx, chunk, batch)
 }
 

@@ -18,7 +18,7 @@ import type { Log } from '../../shared/log/log.ts'
 import { closeDigestMailings, insertDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
-import { holdDigestLine, holdDigestTexts, type Tx } from '../../shared/postgres/advisory-lock.ts'
+import { holdDigestLine, holdDigestTexts, type Tx, tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { walking } from '../../shared/postgres/walk.ts'
@@ -53,11 +53,7 @@ export async function cutDigests(deps: CutDigestsDeps): Promise<void> {
 }
 
 async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
-  for (const newsroom of await unnumberedNewsrooms(deps.pool))
-    await inTransaction(deps.pool, async (tx) => {
-      await holdDigestLine(tx, newsroom)
-      await numberMailings(tx, newsroom)
-    })
+  for (const newsroom of await unnumberedNewsrooms(deps.pool)) await numberInTurn(deps, newsroom)
   for (const newsroom of await listDigestHours(deps.pool))
     for (const frequency of digestFrequencies) {
       const due = uncutDay(newsroom, frequency, deps.now())
@@ -76,6 +72,17 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
         deps.log.error({ err, ...about }, 'a cut of digests was broken off')
       }
     }
+}
+
+/** Where somebody else has the line, they number it, or the next turn does; and what breaks it, its own cut will tell. */
+async function numberInTurn({ pool, log }: CutDigestsDeps, newsroom: NewsroomId): Promise<void> {
+  try {
+    await inTransaction(pool, async (tx) => {
+      if (await tryTurn(tx, 'digest-line', newsroom)) await numberMailings(tx, newsroom)
+    })
+  } catch (err) {
+    log.warn({ err, newsroom }, 'a cut of digests was broken off')
+  }
 }
 
 /** The cuts take turns, a batch each, so that a small newsroom does not wait for the last reader of a large one. */

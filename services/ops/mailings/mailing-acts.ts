@@ -91,7 +91,9 @@ async function settle(
     return reply.redirect(`/mailings/${id}`, 303)
   }
   const why =
-    settled.left > 0 ? 'a worker has these letters in hand. Press again in a second.' : 'no letter is in doubt.'
+    settled.left > 0
+      ? 'a worker has these letters in hand. Press again in a second; where a worker was lost, in a minute.'
+      : 'no letter is in doubt.'
   return changedNothing(deps, reply, id, why)
 }
 

@@ -118,7 +118,8 @@ const acts: Readonly<Record<string, string>> = {
   'tried-again': 'Set going. Workers try to prepare its letters within a few seconds.',
   'settled-again': 'The letters in doubt are due again. Workers take them up within a few seconds.',
   'settled-sent': 'The letters in doubt are counted as sent.',
-  'settled-some': 'Settled, but for those a worker has in hand at this moment. Press again in a second for the rest.',
+  'settled-some':
+    'Settled, but for those a worker has in hand at this moment. For the rest press again in a second; where a worker was lost, in a minute.',
 }
 const saidOf = (act: unknown): Said | null =>
   typeof act === 'string' && acts[act] !== undefined ? { text: acts[act], wrong: false } : null
