@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { axeFaultsInEveryLook } from '../rig/accessibility.ts'
 import { type Chromium, hasChromium, openChromium } from '../rig/chromium.ts'
@@ -44,14 +45,16 @@ const faults: readonly (readonly [string, string, string, readonly string[]])[] 
 
 describe.skipIf(!hasChromium)('a look at a page at every width, light and dark, finds', () => {
   let browser: Chromium
+  /** Where one fault after the other is looked for. */
+  let page: Page
 
   beforeAll(async () => {
     browser = await openChromium()
+    page = await browser.newPage()
   })
   afterAll(() => browser?.close())
 
   test.each(faults)('%s', async (_name, style, body, expected) => {
-    const page = await browser.newPage()
     await page.setContent(`<!DOCTYPE html>
       <html lang="en">
       <head>
@@ -62,6 +65,5 @@ describe.skipIf(!hasChromium)('a look at a page at every width, light and dark, 
       </html>`)
     const found = await axeFaultsInEveryLook(page, [320, 1200])
     expect(found.map((fault) => fault.slice(0, fault.indexOf(':')))).toEqual(expected)
-    await page.close()
   })
 })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { HtmlValidate } from 'html-validate'
 import type { BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { makeChallenge } from '../../services/api/reader/challenge.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { snippetOf } from '../../shared/snippet/snippet.ts'
@@ -124,12 +125,20 @@ describe.skipIf(!hasChromium)('the follow box in a browser', () => {
       await context.close()
     })
 
-    test.each(['nn', 'se', 'fi', 'en'])('it speaks the language of the page: %s', async (language) => {
+    test('it speaks the language of each page', async () => {
       await busy()
-      const { context, page } = await visit(`${base}/newsrooms/${newsroom.slug}/subscriptions?language=${language}`)
-      const words = JSON.parse((await page.locator('#check').getAttribute('data-words'))!)
-      await page.getByText(words.verified).first().waitFor()
-      expect(await page.locator('#check').innerText()).not.toMatch(/ALTCHA|robot|Verif/)
+      const { context, page } = await visit('about:blank')
+      // Made easy: what the check costs a browser is a matter of the tests before, and the same in every language.
+      await page.route('**/challenge', async (route) =>
+        route.fulfill({ json: await makeChallenge(house.deps.links, newsroom.id, house.deps.now(), 1) }),
+      )
+      for (const language of ['nn', 'se', 'fi', 'en']) {
+        await page.goto(`${base}/newsrooms/${newsroom.slug}/subscriptions?language=${language}`)
+        const words = JSON.parse((await page.locator('#check').getAttribute('data-words'))!)
+        expect(words.language).toBe(language)
+        await page.getByText(words.verified).first().waitFor()
+        expect(await page.locator('#check').innerText(), language).not.toMatch(/ALTCHA|robot|Verif/)
+      }
       await context.close()
     })
 

@@ -116,11 +116,19 @@ async function done(operator: Page): Promise<void> {
 // Comes back to a page again and again: it renews itself for who does. That it does so every two seconds as well is
 // proved of the inbox and of the desk in tests of their own: here that would be waited for a dozen times.
 const watch = (page: Page, wanted: Locator) =>
-  until(`${wanted} is on screen`, async () => {
-    if (await wanted.isVisible()) return true
-    // A page that is being left for the next one answers nothing any more.
-    await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`).catch((error: Error) => {
-      if (!error.message.includes('Execution context was destroyed')) throw error
-    })
-    return false
-  })
+  until(
+    `${wanted} is on screen`,
+    async () => {
+      if (await wanted.isVisible()) return true
+      // A page that is being left for the next one answers nothing any more.
+      await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`).catch((error: Error) => {
+        if (!error.message.includes('Execution context was destroyed')) throw error
+      })
+      return false
+    },
+    30,
+    lookEvery,
+  )
+
+/** Milliseconds: each look is a question to the server that is to be watched, on the same cores. */
+const lookEvery = 100

@@ -7,6 +7,7 @@
   const toggle = main?.querySelector('[data-live-toggle]')
   const count = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
   let running = true
+  let asking = false
   let timer
   // A reload would take the place of the page just asked for. Of one that is only downloaded the wait ends by itself.
   const longestLeaving = 10_000
@@ -14,14 +15,18 @@
 
   const renew = async () => {
     clearTimeout(timer)
-    if (!running) return
+    // The one under way sets the next timer: with a second one two would renew the page ever after.
+    if (!running || asking) return
+    asking = true
     if (!document.hidden) await ask()
+    asking = false
     if (running) timer = setTimeout(renew, every)
   }
 
   const ask = async () => {
     try {
-      const answer = await fetch(main.dataset.feed, { headers: { accept: 'application/json' } })
+      const headers = { accept: 'application/json' }
+      const answer = await fetch(main.dataset.feed, { headers, signal: AbortSignal.timeout(10_000) })
       if (answer.status === 401) return stopFor('Your login has lapsed. Reload the page to log in again.')
       if (!answer.ok) return tell('The desk could not tell new figures; trying again.')
       for (const mailing of (await answer.json()).mailings) show(mailing)
