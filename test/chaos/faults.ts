@@ -82,7 +82,7 @@ export const faults = {
   },
   'postgres-restart': act('PostgreSQL is restarted in good order.', true, 20, acts.restartPostgres),
   'postgres-crash': act('PostgreSQL is killed, every process of it, and recovers.', true, 20, acts.crashPostgres),
-  'postgres-away': act('PostgreSQL is away for longer than the tries of a job last.', true, 40, acts.losePostgres),
+  'postgres-away': act('PostgreSQL is away for longer than the tries of a job last.', false, 40, acts.losePostgres),
   'postgres-hang': act('PostgreSQL is stopped (SIGSTOP) for some seconds.', true, 20, acts.hangPostgres),
   'postgres-hang-long': {
     kind: 'act',

@@ -30,6 +30,7 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   burnt    tries counted although the mail host could not be reached             must be 0
   unheeded readers who would leave or follow, and were refused or not answered   must be 0
   errors   lines of an error in our processes' logs                              must be 0
+  leaked   lines in them with a reader's address, their token or a secret        must be 0
   notEnded mailings without an end                                               must be 0
   fallen   processes that ended by themselves, or not in order when told to      must be 0
   idle     workers processes that bring no mailing to its end by themselves      must be 0

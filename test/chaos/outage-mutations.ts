@@ -69,6 +69,35 @@ export const outageMutations = {
     queues: 'postgres',
     red: ['idle'],
   },
+  rash: {
+    sentence: 'A lease that has run out counts as abandoned, also where PostgreSQL was away and nobody could renew it.',
+    patches: [
+      {
+        file: 'workers/mailer/unbroken-answers.js',
+        find: 'last - since >= longEnough ? last : null',
+        put: 'last',
+      },
+    ],
+    faults: ['postgres-away', 'clock-jump'],
+    kills: 160,
+    // With a journal for each workers process: the others cannot read what became of a letter.
+    seed: 3,
+    red: ['inDoubt'],
+  },
+  loud: {
+    sentence: 'A worker logs the letters it has claimed.',
+    patches: [
+      {
+        file: 'workers/mailer/send-chunk.js',
+        find: 'if (window.length === 0)',
+        put: `deps.log.info({ window }, 'claimed');
+        if (window.length === 0)`,
+      },
+    ],
+    faults: ['clock-jump'],
+    kills: 20,
+    red: ['leaked'],
+  },
   'second-name': {
     sentence: 'A letter that is sent again has another Message-ID.',
     patches: [

@@ -7,15 +7,17 @@ import { readErrorsLogged } from './errors-logged.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
 import { type House, openHouse } from './house.ts'
 import { followJournal } from './journal.ts'
+import { readLeaksLogged } from './leaks-logged.ts'
 import { readLedger } from './ledger.ts'
+import { planActs, rulesOf } from './plan.ts'
 import { openPress } from './press.ts'
 import type { TellingKind } from './publisher.ts'
 import { gatherReaders } from './readers.ts'
 import { withAllWorkers, worstRecovery } from './recovery.ts'
 import { settleHeld } from './settle-held.ts'
-import type { SinkRules } from './sink-rules.ts'
 import { longestTakeover } from './takeover.ts'
 import { openTally } from './tally.ts'
+import { untilEnded } from './until-ended.ts'
 import { isGreen } from './verdict.ts'
 import { sendVisitors } from './visitors.ts'
 
@@ -54,6 +56,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly unheeded: number
   /** Lines of an error in the logs of our own processes. */
   readonly errors: number
+  /** Lines in these logs that tell a reader's address, a token of theirs or a secret. */
+  readonly leaked: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
   /** What became of letters in doubt. */
@@ -75,8 +79,6 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
 
 /** Milliseconds the mail host takes over a letter: a mailing must last long enough for things to happen to it. */
 const pace = 25
-/** Milliseconds without an acceptance or an end after which what is left is not coming; nothing is meant to take so long. */
-const patience = 60_000
 
 /** Every third seed. */
 const hasOwnJournals = (seed: number) => seed % 3 === 0
@@ -140,7 +142,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   await letEnd()
   look()
 
-  house.sink.follow(rulesOf(wishes.faults, seed))
+  house.sink.follow(rulesOf(wishes.faults, seed, pace))
   const acts = planActs(wishes, chance)
   let actsPlayed = 0
   const visitors = sendVisitors({
@@ -206,6 +208,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   // What was kept for an operator waited for nothing else.
   const recovery = worstRecovery(outages, told, { acceptances: tally.acceptances.slice(0, byItself) })
   const errors = readErrorsLogged(house.folder)
+  const leaked = readLeaksLogged(house.folder, readers)
   const counts = countLetters({
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
@@ -219,6 +222,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       ...idle.map((part) => `idle: ${part}`),
       ...unheeded.map((who) => `unheeded: ${who}`),
       ...errors.map((line) => `errors: ${line}`),
+      ...leaked.map((line) => `leaked: ${line}`),
     ],
     recoverySeconds: Number(recovery.seconds.toFixed(1)),
     slowestPart: recovery.part,
@@ -232,6 +236,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     optOuts: visitors.left(),
     unheeded: unheeded.length,
     errors: errors.length,
+    leaked: leaked.length,
     ownJournals: hasOwnJournals(seed),
     doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,
@@ -261,47 +266,6 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       await pause(50)
     }
   }
-}
-
-/** Kills and everything else in one shuffled row. */
-function planActs(wishes: ChaosWishes, chance: ReturnType<typeof openChance>): FaultName[] {
-  return chance.shuffle(
-    wishes.faults.flatMap((name) => {
-      const fault: Fault = faults[name]
-      return fault.kind === 'act' ? Array.from({ length: fault.times(wishes.kills) }, () => name) : []
-    }),
-  )
-}
-
-function rulesOf(names: readonly FaultName[], seed: number): SinkRules {
-  const chosen = names.map((name): Fault => faults[name])
-  const wide = chosen.filter((fault) => fault.kind === 'mail-host-wide')
-  return {
-    seed,
-    pace,
-    misdeeds: Object.assign({}, ...chosen.map((fault) => (fault.kind === 'mail-host' ? fault.misdeeds : {}))),
-    turnedAway: Math.max(0, ...wide.map((fault) => fault.turnedAway)),
-    unknown: Math.max(0, ...wide.map((fault) => fault.unknown)),
-  }
-}
-
-/** Waits until every mailing has ended, or nothing has happened for too long. Tells whether they have. */
-async function untilEnded(house: House, letters: () => number): Promise<boolean> {
-  let [before, since] = ['', performance.now()]
-  while (performance.now() - since < patience) {
-    const { rows } = await house.pool
-      .query<{ open: number }>(
-        `select count(*)::int as open from mailings m
-          where state not in ('done', 'superseded', 'cancelled')
-             or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
-      )
-      .catch(() => ({ rows: [] }))
-    if (rows[0]?.open === 0) return true
-    const state = `${rows[0]?.open} ${letters()}`
-    if (state !== before) [before, since] = [state, performance.now()]
-    await pause(100)
-  }
-  return false
 }
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -51,6 +51,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('burnt', result.burnt),
     row('unheeded', result.unheeded),
     row('errors', result.errors),
+    row('leaked', result.leaked),
     row('notEnded', result.notEnded),
     row('fallen', result.fallen),
     row('idle', result.idle),

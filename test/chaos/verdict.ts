@@ -27,6 +27,7 @@ const mustBeNone = [
   'burnt',
   'unheeded',
   'errors',
+  'leaked',
   'notEnded',
   'fallen',
   'idle',
