@@ -31,11 +31,11 @@ test('a workers process that is told to stop begins nothing new, also while a ch
   const newsroom = (await findNewsroom(pool, installation.newsroom.slug))!
   const waking = openWakingQueues({ redisUrl: null, databaseUrl: database.url }, pino({ level: 'silent' }))
   const stopped = await inTransaction(pool, async (tx) => {
-    // Whoever numbers releases for digests waits for this one.
+    // Whoever looks which digests are to be cut waits for this one.
     await tx.query('set local idle_in_transaction_session_timeout = 0')
-    await tx.query('select pg_advisory_xact_lock(3, 0)')
+    await tx.query('lock table digest_cuts in access exclusive mode')
     const workers = await installation.startWorkers('smtp://127.0.0.1:9')
-    const waitsFor = `select from pg_locks where locktype = 'advisory' and classid = 3 and not granted`
+    const waitsFor = `select from pg_locks where relation = 'digest_cuts'::regclass and not granted`
     await until('a chore waits', async () => ((await pool.query(waitsFor)).rowCount ?? 0) > 0)
 
     workers.kill('SIGTERM')
