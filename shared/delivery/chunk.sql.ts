@@ -92,6 +92,20 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName, abandoned:
 }
 
 /**
+ * The same lease under the next fence, as if another had taken the chunk over: what its holder claimed before is abandoned, and a
+ * claim that is still on its way takes nothing. Null: a later lease has taken it over.
+ */
+export async function leaseAnew(db: Db, { mailingId, n, fence }: HeldChunk): Promise<HeldChunk | null> {
+  const { rows } = await db.query<{ fence: string }>(
+    `update chunks set fence = fence + 1, lease_until = now() + $4 * interval '1 second'
+      where mailing_id = $1 and n = $2 and fence = $3 and lease_until is not null
+     returning fence`,
+    [mailingId, n, fence, chunkLease],
+  )
+  return rows[0] ? { mailingId, n, fence: rows[0].fence } : null
+}
+
+/**
  * Keeps the leases a process still works under, and returns them as `mailing n`, with the database's hour in milliseconds. One
  * replaced by a later stays lost, and one given back while this was under way stays given back.
  */

@@ -266,28 +266,34 @@ test('where no journal can be kept, letters go out all the same', async () => {
   expect(inbox.received).toHaveLength(5)
 })
 
-test('a claim whose answer was lost with its connection puts nobody in doubt', async () => {
-  await givenReaders(database.pool, newsroom, 30)
-  const { mailingId } = await givenMailing(database.pool, newsroom)
-  await database.pool.query(`update mailings set cut_from = 0, cut_after = 0`)
-  const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
-  await cutAudience(engine.fanOut, mailingId)
-  // The statement is carried out, and its answer never comes.
-  const losing = new Proxy(database.pool, {
-    get: (pool, name) =>
-      name !== 'query'
-        ? Reflect.get(pool, name)
-        : async (...asked: Parameters<typeof pool.query>) => {
-            const answer = await pool.query(...asked)
-            if ((asked[0] as { name?: string }).name === 'write-deliveries') throw new Error('the connection was cut')
-            return answer
-          },
-  })
-  await expect(sendChunk({ ...engine.mailer, pool: losing }, { mailingId, chunk: 0 })).rejects.toThrow('cut')
-  await engine.close()
-  await database.pool.query(`update chunks set next_at = now()`)
-  await takeOver()
-  expect(await totals()).toEqual({ sent: 30, doubted: 0, state: 'done' })
-  expect(inbox.received).toHaveLength(30)
-  expect(readdirSync(folder)).toEqual([])
-})
+test.each(['this machine', 'another machine'])(
+  'a claim whose answer was lost with its connection puts nobody in doubt, whoever goes on, on %s',
+  async (where) => {
+    await givenReaders(database.pool, newsroom, 30)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await database.pool.query(`update mailings set cut_from = 0, cut_after = 0`)
+    const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
+    await cutAudience(engine.fanOut, mailingId)
+    // The statement is carried out, and its answer never comes.
+    const losing = new Proxy(database.pool, {
+      get: (pool, name) =>
+        name !== 'query'
+          ? Reflect.get(pool, name)
+          : async (...asked: Parameters<typeof pool.query>) => {
+              const answer = await pool.query(...asked)
+              if ((asked[0] as { name?: string }).name === 'write-deliveries') throw new Error('the connection was cut')
+              return answer
+            },
+    })
+    await expect(sendChunk({ ...engine.mailer, pool: losing }, { mailingId, chunk: 0 })).rejects.toThrow('cut')
+    await engine.close()
+    await database.pool.query(`update chunks set next_at = now()`)
+    const elsewhere = join(folder, 'elsewhere')
+    if (where === 'another machine') journals = openHandOverJournals(elsewhere, log)
+    await takeOver()
+    expect(await totals()).toEqual({ sent: 30, doubted: 0, state: 'done' })
+    expect(inbox.received).toHaveLength(30)
+    rmSync(elsewhere, { recursive: true, force: true })
+    expect(readdirSync(folder)).toEqual([])
+  },
+)

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { closeChunk, leaseAnew, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
@@ -64,7 +64,6 @@ async function endTurn(
     journal.close()
   } catch (error) {
     await Promise.all(slow)
-    // A claim whose answer was lost is a claim all the same; the journal tells that its letters never began.
     journal.leave()
     await giveBack(deps, chunk)
     throw error
@@ -81,15 +80,21 @@ const longestGivingBack = 20_000
 /**
  * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried again, because the
  * fault most often is a database that is away, and until it has been heard for a while nobody takes over what has lapsed.
+ *
+ * A claim whose answer was lost is a claim all the same. That its letters never began only this process's journal tells, which who
+ * has the chunk next may be unable to read: to them all would be in doubt. So what it left behind it settles itself.
  */
-async function giveBack({ pool, stopping }: Pick<MailerDeps, 'pool' | 'stopping'>, chunk: HeldChunk): Promise<void> {
+async function giveBack(deps: MailerDeps, chunk: HeldChunk): Promise<void> {
   const until = performance.now() + longestGivingBack
-  for (;;) {
+  for (let held: HeldChunk | null = chunk; held !== null; ) {
     try {
-      await closeChunk(pool, chunk, restAfterFault, false)
+      held = await leaseAnew(deps.pool, held)
+      if (held === null) return
+      await settleAbandoned(deps, held)
+      await closeChunk(deps.pool, held, restAfterFault, false)
       return
     } catch {
-      if (stopping() || performance.now() > until) return
+      if (deps.stopping() || performance.now() > until) return
       await setTimeout(500)
     }
   }
