@@ -92,17 +92,18 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName, abandoned:
 }
 
 /**
- * The same lease under the next fence, as if another had taken the chunk over: what its holder claimed before is abandoned, and a
- * claim that is still on its way takes nothing. Null: a later lease has taken it over.
+ * The same lease under a later fence, as if another had taken the chunk over: what its holder claimed before is abandoned, and a
+ * claim that is still on its way takes nothing. False: a later lease has taken it over.
+ *
+ * @param fence drawn by the caller, so that it knows its own where an earlier answer was lost
  */
-export async function leaseAnew(db: Db, { mailingId, n, fence }: HeldChunk): Promise<HeldChunk | null> {
-  const { rows } = await db.query<{ fence: string }>(
-    `update chunks set fence = fence + 1, lease_until = now() + $4 * interval '1 second'
-      where mailing_id = $1 and n = $2 and fence = $3 and lease_until is not null
-     returning fence`,
-    [mailingId, n, fence, chunkLease],
+export async function leaseAnew(db: Db, chunk: HeldChunk, fence: string): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `update chunks set fence = $4, lease_until = now() + $5 * interval '1 second'
+      where mailing_id = $1 and n = $2 and fence in ($3, $4) and lease_until is not null`,
+    [chunk.mailingId, chunk.n, chunk.fence, fence, chunkLease],
   )
-  return rows[0] ? { mailingId, n, fence: rows[0].fence } : null
+  return rowCount === 1
 }
 
 /**

@@ -17,9 +17,9 @@ export type Claim = {
  * this moment. Always locked in one order, and after the rows of `first`: every claim waits for the paces, and one that waited for a
  * reader's row or its chunk's with them in hand would keep all others from theirs.
  */
-const bucketsAfter = (first: string, heldAs = '') => `counted_in as (
-       select c.n from chunks c
-        where c.mailing_id = $1 and c.n = $2 ${heldAs} and (select count(*) from ${first}) >= 0 for no key update
+const bucketsAfter = (first: string) => `counted_in as (
+       select c.fence from chunks c
+        where c.mailing_id = $1 and c.n = $2 and (select count(*) from ${first}) >= 0 for no key update
      ), buckets as (
        select domain, rate, held_until, turn_at,
               case when held_until > now() then 0
@@ -63,7 +63,8 @@ function readLine(line: string): Claimed {
  * `for share` on the subscriptions is what an opt-out waits for: it commits either before this statement reads, and is
  * seen, or after this statement commits, and then sees the claim.
  *
- * What it has written counts, also where the chunk was leased to somebody else while it waited: they find the chunk open.
+ * What it has written counts, also where the chunk was leased to somebody else while it waited: they find the chunk open, and its
+ * letters due.
  */
 export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
   const { rows } = await db.query<ClaimedRow>({
@@ -109,7 +110,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               case when verdict <> 'due' or paused then verdict
                    -- It joins its domain's line here, and is neither written twice nor looked at before its turn.
                    when is_paced then 'deferred'
-                   when place <= $4::int then 'claimed'
+                   when place <= $4::int and exists (select from counted_in where fence = $3) then 'claimed'
                    else verdict end as state
          from (select *, ${turn('place')} as turn from placed) p
      ), written as (
@@ -180,7 +181,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
         order by d.subscription_id
         limit $4
           for share of s
-     ), ${bucketsAfter('owed', 'and c.fence = $3')}, ranked as (
+     ), ${bucketsAfter('owed')}, ranked as (
        select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
          from owed o
      ), paced as (
@@ -197,7 +198,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from paced o
         where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
           -- Whose chunk was leased to somebody else while this waited claims nothing: they have these letters in hand.
-          and exists (select from counted_in)
+          and exists (select from counted_in where fence = $3)
        returning d.subscription_id, d.state, d.attempt, d.until, o.was, o.address, o.language, o.domain
      ), drained as (
        update paces p

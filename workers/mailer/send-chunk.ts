@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseAnew, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
@@ -74,27 +75,26 @@ async function endTurn(
 
 /** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
 const restAfterFault = 2
-/** Milliseconds, in which the lease is kept. */
-const longestGivingBack = 20_000
 
 /**
- * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried again, because the
- * fault most often is a database that is away, and until it has been heard for a while nobody takes over what has lapsed.
+ * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried for as long as the
+ * database is away, because until it has been heard for a while nobody takes over what has lapsed.
  *
  * A claim whose answer was lost is a claim all the same. That its letters never began only this process's journal tells, which who
  * has the chunk next may be unable to read: to them all would be in doubt. So what it left behind it settles itself.
  */
 async function giveBack(deps: MailerDeps, chunk: HeldChunk): Promise<void> {
-  const until = performance.now() + longestGivingBack
-  for (let held: HeldChunk | null = chunk; held !== null; ) {
+  // No other lease is likely to come to it by counting on.
+  const held = { ...chunk, fence: String(BigInt(chunk.fence) + BigInt(randomInt(2, 2 ** 32))) }
+  for (;;) {
     try {
-      held = await leaseAnew(deps.pool, held)
-      if (held === null) return
+      if (!(await leaseAnew(deps.pool, chunk, held.fence))) return
       await settleAbandoned(deps, held)
+      deps.journals.forget(chunk)
       await closeChunk(deps.pool, held, restAfterFault, false)
       return
     } catch {
-      if (deps.stopping() || performance.now() > until) return
+      if (deps.stopping()) return
       await setTimeout(500)
     }
   }
