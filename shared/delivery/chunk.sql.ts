@@ -107,8 +107,8 @@ export async function leaseAnew(db: Db, chunk: HeldChunk, fence: string): Promis
 }
 
 /**
- * Keeps the leases a process still works under, and returns them as `mailing n`, with the database's hour in milliseconds. One
- * replaced by a later stays lost, and one given back while this was under way stays given back.
+ * Keeps the leases a process still works under, and returns them as `mailing n fence`, with the database's hour in milliseconds. One
+ * replaced by a later stays lost, also by a later of the same process, and one given back while this was under way stays given back.
  */
 export async function renewLeases(
   db: Db,
@@ -126,9 +126,9 @@ export async function renewLeases(
           set lease_until = now() + $4 * interval '1 second'
          from held h
         where c.mailing_id = h.mailing_id and c.n = h.n
-       returning c.mailing_id || ' ' || c.n as chunk
+       returning c.mailing_id || ' ' || c.n || ' ' || c.fence as lease
      )
-     select array(select chunk from renewed) as renewed, extract(epoch from now())::float8 * 1000 as hour`,
+     select array(select lease from renewed) as renewed, extract(epoch from now())::float8 * 1000 as hour`,
     [held.map((chunk) => chunk.mailingId), held.map((chunk) => chunk.n), held.map((chunk) => chunk.fence), chunkLease],
   )
   return rows[0]!

@@ -4,7 +4,7 @@ import type { NoticeId } from '../notice/notice.ts'
 import type { WakeUp } from './queues.ts'
 
 /**
- * The wake-up for a chunk; its fence counts the leases it has had, so each turn is a job of its own.
+ * The wake-up for a chunk; its fence grows with each lease, so each turn is a job of its own.
  *
  * An abandoned one goes before all but the first chunks of mailings, for that turn. Before those, too, in an hour in which
  * workers are killed again and again, such chunks kept a release from beginning for a minute and a half; at its own rank one waited

@@ -262,7 +262,7 @@ async function isTakenOver(house: House, before: readonly Lease[]): Promise<bool
   const held = new Map((await listHeld(house)).map((lease) => [lease.chunk, lease]))
   return before.some(({ chunk, fence, until }) => {
     const now = held.get(chunk)
-    return now !== undefined && now.fence === fence + 1 && now.until > until + lease
+    return now !== undefined && now.fence > fence && now.until > until + lease
   })
 }
 

@@ -9,6 +9,7 @@ import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
 import type { LettersOf } from '../../workers/mailer/prepared-letters.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
@@ -504,13 +505,28 @@ describe('a worker', () => {
     expect([refusals, rows]).toEqual([-1, [{ lease_until: null, rests: true }]])
   })
 
+  test('that takes a chunk again after losing it has that lease, and not the former one back', async () => {
+    await givenReaders(database.pool, newsroom, 3)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    const take = async () => (await leaseChunk(database.pool, { mailingId, n: 0 }, null))!.chunk
+    const leases = openHeldLeases(database.pool, engine.mailer.log)
+    // So long ago that it has run out, as of a letter that is still on the wire.
+    const former = leases.hold(await take(), performance.now() - 60_000)
+    await database.pool.query('update chunks set lease_until = null')
+    const present = leases.hold(await take(), performance.now())
+    await leases.heardUntil()
+    expect([former.runs(), present.runs()]).toEqual([false, true])
+    leases.close()
+  })
+
   test('that has given a chunk back does not take it again with a renewal that was under way', async () => {
     await givenReaders(database.pool, newsroom, 30)
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await cutAudience(engine.fanOut, mailingId)
     const { chunk } = (await leaseChunk(database.pool, { mailingId, n: 0 }, null))!
     const isDue = async () => (await dueChunks(database.pool, 10, Date.now())).some(({ n }) => n === 0)
-    expect((await renewLeases(database.pool, [chunk])).renewed).toEqual([`${mailingId} 0`])
+    expect((await renewLeases(database.pool, [chunk])).renewed).toEqual([`${mailingId} 0 ${chunk.fence}`])
     expect(await isDue()).toBe(false)
 
     await closeChunk(database.pool, chunk, 0)

@@ -90,6 +90,7 @@ function openJournal(
   let waiting = ''
   let flushing: NodeJS.Immediate | null = null
   let hasGap = false
+  let isLeft = false
 
   /** False where a letter's dot must not leave, because nobody would know that it did. */
   function write(text: string): boolean {
@@ -145,6 +146,8 @@ function openJournal(
   }
   return {
     dot({ subscriptionId, attempt }) {
+      // Whoever reads it by now takes what is not in it for unsent.
+      if (isLeft) return false
       const text = `${waiting}.${subscriptionId} ${attempt}\n`
       waiting = ''
       return write(text)
@@ -160,6 +163,7 @@ function openJournal(
       remove()
     },
     leave() {
+      isLeft = true
       if (flushing) clearImmediate(flushing)
       flush()
       end()

@@ -37,7 +37,7 @@ export function openHeldLeases(pool: Pool, log: Log): HeldLeases {
       const now = until.get(chunk)
       // One let go meanwhile is not taken up again, and an answer that comes late shortens nothing.
       if (now === undefined) continue
-      until.set(chunk, kept.has(`${chunk.mailingId} ${chunk.n}`) ? Math.max(now, askedAt + leaseMs) : 0)
+      until.set(chunk, kept.has(`${chunk.mailingId} ${chunk.n} ${chunk.fence}`) ? Math.max(now, askedAt + leaseMs) : 0)
     }
   }
 

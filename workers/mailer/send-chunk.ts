@@ -5,6 +5,7 @@ import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
+import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
@@ -75,6 +76,8 @@ async function endTurn(
 
 /** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
 const restAfterFault = 2
+/** Tries with the database there: what keeps failing is left to whoever takes the chunk over, and keeps no other from its turn. */
+const mostTriesInVain = 20
 
 /**
  * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried for as long as the
@@ -86,17 +89,25 @@ const restAfterFault = 2
 async function giveBack(deps: MailerDeps, chunk: HeldChunk): Promise<void> {
   // No other lease is likely to come to it by counting on.
   const held = { ...chunk, fence: String(BigInt(chunk.fence) + BigInt(randomInt(2, 2 ** 32))) }
-  for (;;) {
-    try {
-      if (!(await leaseAnew(deps.pool, chunk, held.fence))) return
-      await settleAbandoned(deps, held)
-      deps.journals.forget(chunk)
-      await closeChunk(deps.pool, held, restAfterFault, false)
-      return
-    } catch {
-      if (deps.stopping()) return
-      await setTimeout(500)
+  // Renewed as well, from before it is there: a connection that falls silent in the middle is waited for longer than it would last.
+  const lease = deps.leases.hold(held, performance.now())
+  try {
+    for (let inVain = 0; inVain < mostTriesInVain; ) {
+      try {
+        if (!(await leaseAnew(deps.pool, chunk, held.fence))) return
+        await settleAbandoned(deps, held)
+        const closed = await closeChunk(deps.pool, held, restAfterFault, false)
+        // Where it was lost in between, what looked like nothing to settle may be another's to settle, by this.
+        if (closed !== null) deps.journals.forget(chunk)
+        return
+      } catch (error) {
+        if (deps.stopping()) return
+        if (!isDatabaseAway(error)) inVain += 1
+        await setTimeout(500)
+      }
     }
+  } finally {
+    lease.letGo()
   }
 }
 
