@@ -32,15 +32,15 @@ export async function dealDeliveries(
   )
 }
 
-/** Lets workers close at once what is unsent of mailings that were ended: also letters that wait for another try. */
-export async function wakeEnded(db: Db, mailings: readonly MailingId[]): Promise<void> {
+/** Lets workers close at once what is unsent of a mailing that was ended: also letters that wait for another try. */
+export async function wakeEnded(db: Db, mailing: MailingId): Promise<void> {
   // Locked in the order in which leases are renewed: else one could wait for the other.
   await db.query(
     `update chunks c set next_at = now()
-       from (select mailing_id, n from chunks where mailing_id = any($1::bigint[]) and state <> 'done'
-              order by mailing_id, n for update) open
+       from (select mailing_id, n from chunks where mailing_id = $1 and state <> 'done'
+              order by n for update) open
       where c.mailing_id = open.mailing_id and c.n = open.n`,
-    [mailings],
+    [mailing],
   )
 }
 

@@ -212,6 +212,21 @@ describe('a release that is revised', () => {
       expect(new Set(Object.values(next).flat())).toEqual(new Set(how === 'withdrawn' ? [] : ['Rettelse: Rett']))
     },
   )
+
+  test('corrected while letters of a digest wait for another try is not waited for with them', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    const [kari] = (await database.pool.query<{ address: string }>('select address from subscribers')).rows
+    inbox.refuse(kari!.address, { code: 450, text: '4.2.0 Greylisted', times: 1 })
+    await publish('a', 'Gammel')
+    await engine.reconcileAndSend()
+    const noon = nextNoon()
+    await engine.cutDigestsAndSend(noon)
+    expect(await letters()).toEqual({})
+    await correct('a', 'Rett')
+    // One turn of the cut wakes what waits, and the next deals the other digest.
+    for (let turns = 0; turns < 3; turns += 1) await engine.cutDigestsAndSend(noon)
+    expect(await letters()).toEqual({ kari: ['Rettet utgave: Rett'] })
+  })
 })
 
 describe('a reader who changes frequency', () => {

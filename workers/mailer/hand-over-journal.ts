@@ -18,7 +18,7 @@ export type HandOverJournal = {
   outcome(attempt: number, recorded: Recorded): void
   /** Forgets everything: it is in the ledger. */
   close(): void
-  /** Leaves it to the next holder: after a fault there may be claims that nobody here knows of, and none of them began. */
+  /** Leaves it to be read, after a fault: there may be claims whose answer was lost, and none of their letters began. */
   leave(): void
 }
 

@@ -147,7 +147,7 @@ async function replace(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, replaced: M
   }
   if (!left.isDone) {
     // Whoever held the chunk when its mailing ended may have put it off to when one of its letters was to be tried again.
-    await wakeEnded(tx, [replaced])
+    await wakeEnded(tx, replaced)
     return nothing
   }
   const readers: readonly SubscriptionId[] = await lockReaders(tx, left.readers, replaced)
