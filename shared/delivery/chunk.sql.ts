@@ -45,7 +45,8 @@ export async function cutChunks(
      ), drawn as (
        select *, row_number() over (order by random()) - 1 as place from slices
      ), ranks as materialized (
-       select ranks_from($1) as start
+       -- The first needs none of those that are taken in turn, whether others are cut with it or only it.
+       select greatest(ranks_from($1), 1) - ($4::int = 0)::int as start
      ), cut as (
        insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
        select $1, $4 + slice, lag(upto_id, 1, $2::bigint) over (order by slice), upto_id, size,

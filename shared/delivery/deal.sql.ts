@@ -25,9 +25,10 @@ export async function dealDeliveries(
      )
      insert into chunks (mailing_id, n, after_id, upto_id, size, rank, state, next_at)
      select $1, last.n + slice + 1, after_id, upto_id, size,
-            case when last.n + slice = -1 then 0 else last.rank + slice end, 'open', now()
+            case when last.n + slice = -1 then 0 else ranks.start + slice end, 'open', now()
        from slices
-      cross join (select coalesce(max(n), -1) as n, ranks_from($1) as rank from chunks where mailing_id = $1) last`,
+      cross join (select coalesce(max(n), -1) as n from chunks where mailing_id = $1) last
+      cross join lateral (select greatest(ranks_from($1), 1) - (last.n = -1)::int as start) ranks`,
     [mailing, readers, chunkSize],
   )
 }
