@@ -90,10 +90,11 @@ export type Abandoned = { readonly subscriptionId: SubscriptionId; readonly atte
 
 /**
  * Takes over what earlier holders of the chunk left claimed: nobody has recorded what became of it. To be settled in the
- * same transaction, because under the new fence nothing tells it from what is being sent now.
+ * same transaction, because under the new fence nothing tells it from what is being sent now. Null: a later holder has taken
+ * the chunk over, and settles it.
  */
-export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandoned[]> {
-  const { rows } = await db.query<{ subscription_id: SubscriptionId; attempt: number; fence: string }>({
+export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandoned[] | null> {
+  const { rows } = await db.query<{ subscriptionId: SubscriptionId | null; attempt: number; fence: string }>({
     name: 'adopt-abandoned',
     text: `with held as (
        select after_id, upto_id from chunks where mailing_id = $1 and n = $2 and fence = $3
@@ -103,13 +104,18 @@ export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandone
          join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
         where d.state = 'claimed' and d.fence < $3
           for update of d
+     ), adopted as (
+       update deliveries d
+          set fence = $3
+         from abandoned a
+        where d.mailing_id = $1 and d.subscription_id = a.subscription_id
+       returning d.subscription_id, d.attempt, a.fence
      )
-     update deliveries d
-        set fence = $3
-       from abandoned a
-      where d.mailing_id = $1 and d.subscription_id = a.subscription_id
-     returning d.subscription_id, d.attempt, a.fence`,
+     select a.subscription_id as "subscriptionId", a.attempt, a.fence from held left join adopted a on true`,
     values: [chunk.mailingId, chunk.n, chunk.fence],
   })
-  return rows.map((row) => ({ subscriptionId: row.subscription_id, attempt: row.attempt, fence: row.fence }))
+  if (rows.length === 0) return null
+  return rows.flatMap(({ subscriptionId, attempt, fence }) =>
+    subscriptionId === null ? [] : [{ subscriptionId, attempt, fence }],
+  )
 }

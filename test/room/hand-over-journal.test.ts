@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
 import { type HandOverJournals, openHandOverJournals } from '../../workers/mailer/hand-over-journal.ts'
+import { settleAbandoned } from '../../workers/mailer/record-outcomes.ts'
 import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -171,6 +173,20 @@ test('where doubts are held, what was on the wire at a kill waits for an operato
   expect([held.length, sent.length, taken.length]).toEqual([3, 17, 10])
   // Each of the 30 is one of these, and none is two.
   expect(new Set([...held, ...sent, ...taken]).size).toBe(30)
+})
+
+test('a worker that has lost the chunk again before it could settle anything leaves the journal to whoever has it now', async () => {
+  const { mailingId } = await givenKilledWorker()
+  const lease = async () => {
+    await database.pool.query(`update chunks set lease_until = null`)
+    return leaseChunk(database.pool, { mailingId, n: 0 }, null)
+  }
+  const lost = await lease()
+  await lease()
+  await settleAbandoned({ pool: database.pool, log, journals, doubt: 'resend' }, lost!.chunk)
+  await database.pool.query(`update chunks set lease_until = null`)
+  await takeOver()
+  expect(await totals()).toEqual({ sent: 30, doubted: 3, state: 'done' })
 })
 
 test('a journal from before a crash of the machine is not believed', async () => {

@@ -59,6 +59,7 @@ export async function settleAbandoned(
   const { log, journals } = deps
   const fences = await inTransaction(deps.pool, async (tx) => {
     const abandoned = await adoptAbandoned(tx, chunk)
+    if (abandoned === null) return []
     // An earlier turn that ended in a fault may have left its journal, and nothing to be told by it.
     if (abandoned.length === 0) return [String(BigInt(chunk.fence) - 1n)]
     const told = tellingsOf(journals, chunk, abandoned)
