@@ -84,6 +84,17 @@ export const outageMutations = {
     seed: 3,
     red: ['inDoubt'],
   },
+  'left-claimed': {
+    sentence: 'A turn that ends in a fault gives its chunk back as it is, and leaves what it had claimed to the next.',
+    patches: [
+      { file: 'workers/mailer/send-chunk.js', within: 'giveBack', find: 'await settleAbandoned(deps, held);', put: '' },
+    ],
+    faults: ['postgres-cut', 'postgres-hang-long', 'clock-jump'],
+    kills: 100,
+    // With a journal for each workers process: the others cannot read what became of a letter.
+    seed: 3,
+    red: ['inDoubt'],
+  },
   loud: {
     sentence: 'A worker logs the letters it has claimed.',
     patches: [
