@@ -159,6 +159,8 @@ describe('a worker has claimed a notice, and the mail host opens no connection;'
       const act = await acts[what]()
       const work = waiting.workAtOnce()
       await until('it is claimed', isClaimed)
+      // Only then is it in the way: prepared slowly, it is claimed anew before it asks for one.
+      await until('it waits for a connection', () => host.heard.length > 0)
       expect((await act()).statusCode).toBe(200)
       open()
       await work
