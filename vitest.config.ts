@@ -15,5 +15,7 @@ export default defineConfig({
     globalSetup: ['test/rig/postgres-server.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
+    // What is looked for again and again comes later on a slow machine.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

@@ -156,7 +156,7 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
     test('a release under embargo is nowhere to be seen before its hour, and in the mailbox after it', async () => {
       const early = reader('early')
       await early.follow()
-      const hour = new Date(Date.now() + 1_500)
+      const hour = new Date(Date.now() + 5_000)
       const { title, mailing, state } = await publish({ publishedAt: hour.toISOString() })
       expect(state).toBe('embargoed')
       const page = `${house.api}/newsrooms/${house.newsroom.slug}`
@@ -239,10 +239,13 @@ export function describeLife(kind: 'postgres' | 'redis'): void {
       expect([gathers.letters(), leaves.letters()]).toEqual([1, 1])
 
       await endProgram(workers, 'SIGTERM')
-      // The newsroom has been there for some days, and with it the hours of its digests.
-      await house.pool.query(`update newsrooms set created_at = now() - interval '3 days' where id = $1`, [
-        house.newsroom.id,
-      ])
+      // The newsroom has been there for some days, and with it the hours of its daily digests; that of its weekly one is
+      // two days ahead, whatever day this is.
+      await house.pool.query(
+        `update newsrooms set created_at = now() - interval '3 days',
+                digest_weekday = extract(isodow from now() + interval '2 days') where id = $1`,
+        [house.newsroom.id],
+      )
       workers = await startWorkers()
       const digest = await gathers.letter(1)
       expect(digest.text).toContain(first.title)

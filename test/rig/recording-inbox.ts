@@ -37,6 +37,8 @@ export async function openRecordingInbox(): Promise<RecordingInbox> {
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
+    // It would ask the machine's DNS for the name of each connection.
+    disableReverseLookup: true,
     onMailFrom(_address, session, callback) {
       begun.set(session, performance.now())
       inbox.onMailFrom().then(() => callback(), callback)

@@ -9,14 +9,13 @@ import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { activateSubscription, endSubscription } from '../../shared/subscription/subscription.sql.ts'
 import type { Frequency } from '../../shared/subscription/subscription.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
-import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { cutDigests } from '../../workers/scheduler/cut-digests.ts'
 import { reconcile } from '../../workers/scheduler/reconcile.ts'
 import { noonsFrom, wishFrequency } from '../given/digests.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
-import { type Engine, openEngine } from '../rig/engine.ts'
+import { type Engine, openEngine, sendWholeChunk } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 
 let database: TestDatabase
@@ -268,7 +267,7 @@ class Play {
       const next = this.engine.woken.shift()
       if (!next) return
       if (next.queue === 'fan-out') await cutAudience(this.engine.fanOut, next.payload.mailingId)
-      if (next.queue === 'mail-bulk') await sendChunk(this.engine.mailer, next.payload)
+      if (next.queue === 'mail-bulk') await sendWholeChunk(this.engine.mailer, next.payload)
     }
   }
 

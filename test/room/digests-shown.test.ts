@@ -111,7 +111,10 @@ test('digests that should be dealt and are not are told on the front page, with 
   await database.pool.query('update digest_cuts set done_at = now()')
   expect(await front()).not.toContain('Digests whose hour has come')
   // The workers have not even begun.
-  await database.pool.query(`update newsrooms set created_at = now() - interval '30 days'`)
+  await database.pool.query(
+    `update newsrooms set created_at = now() - interval '30 days',
+            digest_weekday = extract(isodow from now() - interval '2 days')`,
+  )
   await database.pool.query(`delete from digest_cuts where frequency = 'weekly'`)
   expect(await front()).toContain('Digests whose hour has come')
 })

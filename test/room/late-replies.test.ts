@@ -61,8 +61,8 @@ const others = ['ada@readers.example', 'bo@readers.example', 'cy@readers.example
 const sent = (address: string) => ({ address, state: 'sent', attempt: 1, troubles: [] })
 
 for (const [step, limits] of [
-  ['dot', { dot: 60 }],
-  ['DATA', { data: 60 }],
+  ['dot', { dot: 1_000 }],
+  ['DATA', { data: 1_000 }],
 ] as const satisfies [string, Partial<SmtpLimits>][]) {
   test(`a host that answers ${step} later than we wait: ${
     step === 'dot'

@@ -14,7 +14,7 @@ import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
-import { openEngine } from '../rig/engine.ts'
+import { openEngine, sendWholeChunk } from '../rig/engine.ts'
 import { type Desk, deskPassword, openDesk } from '../rig/ops-desk.ts'
 import { givenNewsroom as givenOffice, givenMailing as givenRow } from '../rig/ops-given.ts'
 import { openRecordingInbox } from '../rig/recording-inbox.ts'
@@ -97,7 +97,7 @@ test('a chunk whose turns all end in a fault is told after a quarter of an hour,
   // Let go in good order, as where the mail host is away: that is told elsewhere.
   await closeChunk(pool, lease!.chunk, 0)
   expect(await since()).toBeNull()
-  await sendChunk(engine.mailer, job)
+  await sendWholeChunk(engine.mailer, job)
   expect(inbox.received).toHaveLength(5)
   expect([await since(), await gauge('longest_in_vain_seconds')]).toEqual([null, 0])
   await engine.close()
@@ -133,7 +133,7 @@ test('a letter that comes to its end says that a chunk is not in vain, however l
     },
   })
   const [first] = engine.woken.splice(0)
-  await sendChunk({ ...engine.mailer, pool: watched }, first!.payload as Payloads['mail-bulk'])
+  await sendWholeChunk({ ...engine.mailer, pool: watched }, first!.payload as Payloads['mail-bulk'])
   expect(inbox.received).toHaveLength(3)
   expect(seen).toHaveLength(1)
   expect(seen[0]).toBeLessThan(600)

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createPostgresBackend, Queue, Worker } from 'bullmq'
@@ -12,6 +11,7 @@ import { watchedBudgets } from '../../shared/budget/budget.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Desk, deskPassword, here, openDesk } from '../rig/ops-desk.ts'
 import { givenChunk, givenMailing, givenNewsroom } from '../rig/ops-given.ts'
+import { freePort } from '../rig/programs.ts'
 
 let postgres: TestDatabase
 let mailingId: string
@@ -242,12 +242,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 async function startRedis(): Promise<{ port: number; stop(): Promise<void> }> {
-  const port = await new Promise<number>((found) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port: free } = probe.address() as { port: number }
-      probe.close(() => found(free))
-    })
-  })
+  const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'pressebud-ops-redis-'))
   const server = spawn(
     '/usr/bin/redis-server',

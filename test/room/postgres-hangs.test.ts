@@ -27,7 +27,7 @@ describe.skipIf(process.platform !== 'linux')('while PostgreSQL hangs', () => {
     newsroom = await givenNewsroom(postgres.pool)
     secret = await givenSecret(postgres.pool, newsroom)
     asked = []
-    pool = openPool({ url: postgres.server.url, name: 'hung', most: 10, answersWithin: 800, onError: () => {} })
+    pool = openPool({ url: postgres.server.url, name: 'hung', most: 10, answersWithin: 2_000, onError: () => {} })
     api = await openTestApi(hangingBefore('commit'))
   })
   afterAll(async () => {

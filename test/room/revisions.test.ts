@@ -6,14 +6,13 @@ import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
-import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { givenSecret, releaseBody, signedHeaders } from '../given/webhook.ts'
 import { openTestApi, type TestApi } from '../rig/api.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
-import { type Engine, openEngine } from '../rig/engine.ts'
+import { type Engine, openEngine, sendWholeChunk } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 
 let database: TestDatabase
@@ -76,7 +75,7 @@ async function sendOneChunk(mailing: MailingId): Promise<void> {
   await cutAudience(engine.fanOut, mailing)
   const [first] = engine.woken
   engine.woken.length = 0
-  await sendChunk(engine.mailer, first!.payload as Payloads['mail-bulk'])
+  await sendWholeChunk(engine.mailer, first!.payload as Payloads['mail-bulk'])
   engine.woken.length = 0
 }
 

@@ -62,7 +62,8 @@ for (const offer of offers) {
         await playUpTo(wire, step)
         await wire.hearEnd()
       })
-      const limits = { mail: 20, rcpt: 20, data: 20, dot: 20 }
+      // For this step alone: on a slow machine another may take as long.
+      const limits = { [step.toLowerCase()]: 20 }
       const outcome = await transport(url, { limits }).send(letterTo('kari@mail.example'))
       if (step === 'dot') expect(outcome).toEqual({ kind: 'in-doubt', detail: 'the host took too long' })
       else expect(outcome).toMatchObject({ kind: 'unreachable', phase: step.toLowerCase() })
@@ -298,7 +299,7 @@ for (const step of steps)
       await welcome(wire, 'PIPELINING')
       await dripInsteadOf(wire, step)
     })
-    const limits = { mail: 60, rcpt: 60, data: 60, dot: 60 }
+    const limits = { [step.toLowerCase()]: 60 }
     const outcome = await transport(url, { limits }).send(letterTo('kari@mail.example'))
     const detail = 'the host took too long'
     if (step === 'dot') expect(outcome).toEqual({ kind: 'in-doubt', detail })

@@ -282,7 +282,7 @@ test('what has not begun in time is told so, though every connection waits for t
   const told: string[] = []
   const row = sendRow({
     length: 5,
-    until: performance.now() + 100,
+    until: performance.now() + 1_000,
     open: (place) => letterTo(`reader${place}@mail.example`),
     settle: (place, { kind }) => void told.push(`${place} ${kind}`),
   })
