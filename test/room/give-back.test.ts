@@ -17,6 +17,7 @@ import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
+import { signal } from '../rig/hand-over.ts'
 import { until } from '../rig/until.ts'
 
 /*
@@ -113,6 +114,45 @@ test('a letter asked for before its claim has reached the worker is given back w
   await ended
   expect(host.begun).not.toContain(leaver.address)
   expect(await stateOf(leaver)).toBe('opted_out')
+})
+
+test('a letter that one window put back is not given back by it once a later one has begun it', async () => {
+  const { given: slowEnds, give: endSlow } = signal()
+  const { given: othersEnd, give: endOthers } = signal()
+  const { given: othersHaveBegun, give: beginOthers } = signal()
+  const reply = { code: 250, enhanced: '2.0.0', text: 'Ok' }
+  let rows = 0
+  const twice: LetterTransport = {
+    send: host.transport.send,
+    async sendRow({ length, open, settle }) {
+      rows += 1
+      const isFirst = rows === 1
+      const places = Array.from({ length }, (_, place) => place)
+      // In the first row there is a connection for one letter only, and the mail host takes its time over it.
+      for (const place of places)
+        if (isFirst && place > 0) settle(place, { kind: 'not-started' })
+        else open(place)
+      if (!isFirst) beginOthers()
+      await (isFirst ? slowEnds : othersEnd)
+      for (const place of isFirst ? [0] : places) settle(place, { kind: 'accepted', reply })
+    },
+    async close() {},
+  }
+  const busy = openEngine(database.pool, 'smtp://127.0.0.1:1', { transport: twice })
+  const mailing = await givenMailingInOneChunk()
+  const ended = busy.send(mailing)
+  await othersHaveBegun
+  const leaver = readers[1]!
+  await leave(leaver)
+  busy.mailer.inHand.giveBack(leaver.subscriptionId)
+  endOthers()
+  await until('it is written down', async () => (await stateOf(leaver)) !== 'claimed')
+  endSlow()
+  await ended
+  await busy.reconcileAndSend()
+  await busy.close()
+  expect(await stateOf(leaver)).toBe('sent')
+  expect(rows).toBe(2)
 })
 
 test('leaving asks for the letter, and is done when it was given back', async () => {

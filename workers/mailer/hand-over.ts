@@ -79,6 +79,8 @@ export async function handOver(
   /** Places whose domains stood when their turn came. */
   const stood = new Set<number>()
   const poison = new Map<number, unknown>()
+  /** 1: what became of it is known. A later window of the same turn may have it in hand again. */
+  const isOver = new Uint8Array(window.length)
   /** Places whose readers have left: whether their letters were given back, or are on the wire. */
   const askedFor = new Map<number, 'given-back' | 'begun'>()
   const recording: Promise<void>[] = []
@@ -158,6 +160,7 @@ export async function handOver(
 
   function keep(place: number, outcome: Outcome, isNowhere = false): void {
     const claimed = window[place]!
+    isOver[place] = 1
     // Field by field: once for each letter, a rest and a spread show in a profile.
     const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome, isNowhere)
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
@@ -194,6 +197,10 @@ export async function handOver(
     const place = window.findIndex(({ subscriptionId }) => subscriptionId === subscription)
     if (place === -1) return false
     if (askedFor.has(place)) return true
+    if (isOver[place] === 1) {
+      record()
+      return false
+    }
     const isBegun = begunAt[place]! > 0
     askedFor.set(place, isBegun ? 'begun' : 'given-back')
     if (!isBegun) keep(place, { kind: 'not-started' })
