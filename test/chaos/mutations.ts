@@ -179,9 +179,7 @@ create table attempts (`,
   },
   'no-dot': {
     sentence: 'A letter leaves without a line in the journal, so that after a kill it is taken to be unsent.',
-    patches: [
-      { file: 'workers/mailer/hand-over.js', find: 'lease.runs() && journal.dot(claimed)', put: 'lease.runs()' },
-    ],
+    patches: [{ file: 'workers/mailer/hand-over.js', find: '&& journal.dot(claimed)', put: '' }],
     faults: ['worker-kill'],
     kills: 20,
     red: ['excess'],
@@ -191,7 +189,7 @@ create table attempts (`,
     patches: [
       {
         file: 'workers/mailer/hand-over.js',
-        find: 'lease.runs() && journal.dot(claimed)',
+        find: 'lease.runs() && journal.dot(claimed) && lease.runs()',
         put: 'journal.dot(claimed)',
       },
     ],

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import type { Claimed } from '../../shared/delivery/delivery.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
@@ -241,19 +242,38 @@ test.each(['nothing', 'half a line'] as const)(
   },
 )
 
-test('a worker that was frozen until its lease had run out lets no further dot leave', async () => {
-  await givenReaders(database.pool, newsroom, 5)
-  const { mailingId } = await givenMailing(database.pool, newsroom)
-  const hold = () => ({ runs: () => false, letGo: () => {} })
-  const leases = { hold, heardUntil: async () => null, close: () => {} }
-  const frozen = openEngine(database.pool, inbox.url, { chunkSize: 40, journals, leases })
-  await cutAudience(frozen.fanOut, mailingId)
-  for (const { payload } of frozen.woken)
-    await sendChunk({ ...frozen.mailer, stopping: stopsSoon() }, payload as Payloads['mail-bulk'])
-  await frozen.close()
-  expect(inbox.received).toEqual([])
-  expect(await totals()).toMatchObject({ sent: 0, doubted: 0, state: 'open' })
-})
+test.each([
+  ['before it wrote the line', 0],
+  ['while it wrote the line', 1],
+])(
+  'a worker that was frozen until its lease had run out, %s of its journal, lets no further dot leave',
+  async (_, lines) => {
+    await givenReaders(database.pool, newsroom, 5)
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    let written = 0
+    const slow: HandOverJournals = {
+      ...journals,
+      open: (chunk) => {
+        const journal = journals.open(chunk)
+        const dot = (letter: Claimed) => {
+          written += 1
+          return journal.dot(letter)
+        }
+        return { ...journal, dot }
+      },
+    }
+    const hold = () => ({ runs: () => written < lines, letGo: () => {} })
+    const leases = { hold, heardUntil: async () => null, close: () => {} }
+    const frozen = openEngine(database.pool, inbox.url, { chunkSize: 40, journals: slow, leases })
+    await cutAudience(frozen.fanOut, mailingId)
+    for (const { payload } of frozen.woken)
+      await sendChunk({ ...frozen.mailer, stopping: stopsSoon() }, payload as Payloads['mail-bulk'])
+    await frozen.close()
+    expect(inbox.received).toEqual([])
+    expect(written).toBe(lines)
+    expect(await totals()).toMatchObject({ sent: 0, doubted: 0, state: 'open' })
+  },
+)
 
 /** Its letters are put back and claimed again until somebody stops it. */
 function stopsSoon(): () => boolean {

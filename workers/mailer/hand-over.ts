@@ -114,8 +114,9 @@ export async function handOver(
     }
     try {
       const { envelope, parts, prepared, reader } = compose(claimed)
-      // A process that was frozen may find its chunk in other hands by now, and this letter sent by them.
-      const beforeDot = () => !askedFor.has(place) && lease.runs() && journal.dot(claimed)
+      // A process that was frozen may find its chunk in other hands by now, and this letter sent by them: also one that was frozen
+      // while it wrote the line, which then came too late for whoever has read the journal.
+      const beforeDot = () => !askedFor.has(place) && lease.runs() && journal.dot(claimed) && lease.runs()
       return { envelope, parts, prepared, reader, beforeDot, stands: domain.stands }
     } catch (err) {
       poison.set(place, err)
