@@ -159,15 +159,22 @@ export async function moveWalk(
 }
 
 /**
- * Ends a mailing all of whose chunks are done; without an id, every such mailing. `seen` is the row as this statement
- * found it: where somebody has reopened a chunk meanwhile, the row is another and the chunks looked at are stale. One whose last
- * letters ended as it was being paused is over, and paused no more.
+ * Ends a mailing all of whose chunks are done; without an id, every such mailing whose row nobody keeps: behind one of somebody
+ * who has stopped in the middle all else that is looked for in a round would wait. `seen` is the row as this statement found it:
+ * where somebody has reopened a chunk meanwhile, the row is another and the chunks looked at are stale. One whose last letters
+ * ended as it was being paused is over, and paused no more.
  */
 export async function finishMailings(db: Db, id: MailingId | null): Promise<number> {
   const { rowCount } = await db.query(
-    `update mailings m set state = 'done', done_at = now(), paused = false
+    `with free as (
+       select id from mailings o
+        where $1::bigint is null and o.state = 'sending'
+          and not exists (select from chunks c where c.mailing_id = o.id and c.state <> 'done')
+          for no key update skip locked
+     )
+     update mailings m set state = 'done', done_at = now(), paused = false
        from mailings seen
-      where m.state = 'sending' and ($1::bigint is null or m.id = $1)
+      where m.state = 'sending' and (m.id = $1 or m.id in (select id from free))
         and not exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')
         and seen.id = m.id and seen.xmin = m.xmin`,
     [id],

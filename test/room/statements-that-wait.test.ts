@@ -3,7 +3,13 @@ import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
-import { cancelMailing, liftDueEmbargoes, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
+import {
+  cancelMailing,
+  finishMailings,
+  liftDueEmbargoes,
+  setPaused,
+  supersedeMailings,
+} from '../../shared/mailing/mailing.sql.ts'
 import { holdDigestLine } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { changeFrequency } from '../../shared/subscription/change-frequency.sql.ts'
@@ -120,6 +126,24 @@ test.each([
   })
   await stopping
   expect(await later).toEqual([])
+})
+
+test('a mailing whose row somebody keeps is ended in a later round, and keeps no other from being', async () => {
+  const other = await givenNewsroom(database.pool)
+  const both = [chunk.mailingId, (await givenMailing(database.pool, other)).mailingId]
+  await database.pool.query(`update mailings set state = 'sending'`)
+  await database.pool.query(`update chunks set state = 'done'`)
+  const ended = async () => {
+    const { rows } = await database.pool.query(`select id from mailings where state = 'done' order by id`)
+    return rows.map(({ id }) => id)
+  }
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from mailings where id = $1 for update', [both[0]])
+    expect(await finishMailings(database.pool, null)).toBe(1)
+    expect(await ended()).toEqual([both[1]])
+  })
+  expect(await finishMailings(database.pool, null)).toBe(1)
+  expect(await ended()).toEqual(both)
 })
 
 test('what was recorded by whom the chunk was taken from, before its letters were, is in the totals', async () => {
