@@ -129,6 +129,7 @@ export class SmtpConnection {
         {
           takeNext: (offered) => this.#owner.takeNext(offered),
           onAnswered: () => this.#noteAnswer(),
+          isClosing: () => this.#owner.isClosing(),
           onLost: (errand, outcome) => this.#owner.onLost(errand, outcome),
         },
       )

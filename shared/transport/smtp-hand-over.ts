@@ -11,6 +11,8 @@ export type HandOverOwner = {
   takeNext(offers: Offers): Errand | null
   /** The host has answered a letter with something else than 421. */
   onAnswered(): void
+  /** Whether no letter is to begin any more, and none that has is waited for as long as usual. */
+  isClosing(): boolean
   /** The host ended the connection in place of answering this letter's MAIL FROM. */
   onLost(errand: Errand, outcome: Outcome): void
 }
@@ -203,6 +205,8 @@ export function openHandOver(
       // Where the system could not send everything, and the dot came last, the host has not seen the dot.
       const isUnsent = socket.hasFailedWrite && !behind
       settleErrand(errand, isUnsent ? { kind: 'unreachable', phase: 'data', detail } : { kind: 'in-doubt', detail })
+    } else if (wasCut && owner.isClosing()) {
+      settleErrand(errand, { kind: 'not-started' })
     } else {
       const outcome: Outcome = { kind: 'unreachable', phase: phaseOf(step), detail }
       // A host may give up an idle connection in the moment we write to it: no fault, and no answer.
@@ -211,7 +215,12 @@ export function openHandOver(
     }
   }
 
-  const patience = () => limits[phaseOf(step)]
+  // A worker that ends with a letter in hand leaves it in doubt to one that cannot read its journal.
+  function patience(): number {
+    const usual = limits[phaseOf(step)]
+    return step !== 'dot' && owner.isClosing() ? Math.min(usual, limits.closing) : usual
+  }
+
   const stands = () => current?.letter.stands?.() ?? false
   const mail = (errand: Errand) => mailCommand(errand.letter.envelope, errand.size, offers)
   const group = (errand: Errand) => `${mail(errand)}${rcptCommand(errand.letter.envelope, offers)}DATA\r\n`

@@ -16,6 +16,8 @@ export type SmtpLimits = {
    * commands that leave later than that are in vain, and cost the connection.
    */
   readonly prompt: number
+  /** For a reply to a letter whose dot has not left, while the transport closes: then it is put back. */
+  readonly closing: number
   /** For the farewell of a host we have sent QUIT. */
   readonly quit: number
   /** A connection without a letter for so long is given back. */
@@ -43,6 +45,8 @@ export const smtpLimits: SmtpLimits = {
   block: 180_000,
   dot: 600_000,
   prompt: 500,
+  // To MAIL, RCPT and DATA one after another it is half of what a process may take to end.
+  closing: 5_000,
   quit: 5_000,
   idle: 60_000,
   firstWait: 500,

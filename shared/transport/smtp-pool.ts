@@ -134,6 +134,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
 
   const owner: ConnectionOwner = {
     isSurplus,
+    isClosing: () => isClosing,
     takeNext(offers) {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const { row, place, lost } = next

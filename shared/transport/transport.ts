@@ -69,6 +69,9 @@ export type Transport = {
   send(letter: Outgoing): Promise<Outcome>
   /** Resolves when every letter of the row has been settled. */
   sendRow(row: LetterRow): Promise<void>
-  /** Lets letters under way end, starts no more, and closes the connections. */
+  /**
+   * Starts no more letters, lets those under way end, and closes the connections. Where the host takes long to ask for a letter
+   * it is put back; once its dot has left it is waited for as ever.
+   */
   close(): Promise<void>
 }

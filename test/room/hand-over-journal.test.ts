@@ -302,7 +302,7 @@ test('where no journal can be kept, letters go out all the same', async () => {
   expect(inbox.received).toHaveLength(5)
 })
 
-test.each(['this machine', 'another machine'])(
+test.each(['this machine', 'another machine', 'another machine, when this one’s was told to stop meanwhile'])(
   'a claim whose answer was lost with its connection puts nobody in doubt, whoever goes on, on %s',
   async (where) => {
     await givenReaders(database.pool, newsroom, 30)
@@ -310,22 +310,33 @@ test.each(['this machine', 'another machine'])(
     await database.pool.query(`update mailings set cut_from = 0, cut_after = 0`)
     const engine = openEngine(database.pool, inbox.url, { chunkSize: 40, journals })
     await cutAudience(engine.fanOut, mailingId)
+    let isLost = false
+    let isAway = where.includes('meanwhile')
     // The statement is carried out, and its answer never comes.
     const losing = new Proxy(database.pool, {
       get: (pool, name) =>
         name !== 'query'
           ? Reflect.get(pool, name)
           : async (...asked: Parameters<typeof pool.query>) => {
+              if (isLost && isAway) {
+                isAway = false
+                throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
+              }
               const answer = await pool.query(...asked)
+              isLost ||= (asked[0] as { name?: string }).name === 'write-deliveries'
               if ((asked[0] as { name?: string }).name === 'write-deliveries') throw new Error('the connection was cut')
               return answer
             },
     })
-    await expect(sendChunk({ ...engine.mailer, pool: losing }, { mailingId, chunk: 0 })).rejects.toThrow('cut')
+    const stopping = () => isLost && where.includes('meanwhile')
+    await expect(sendChunk({ ...engine.mailer, pool: losing, stopping }, { mailingId, chunk: 0 })).rejects.toThrow(
+      'cut',
+    )
+    expect(isAway).toBe(false)
     await engine.close()
     await database.pool.query(`update chunks set next_at = now()`)
     const elsewhere = join(folder, 'elsewhere')
-    if (where === 'another machine') journals = openHandOverJournals(elsewhere, log)
+    if (where !== 'this machine') journals = openHandOverJournals(elsewhere, log)
     await takeOver()
     expect(await totals()).toEqual({ sent: 30, doubted: 0, state: 'done' })
     expect(inbox.received).toHaveLength(30)

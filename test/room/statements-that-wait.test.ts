@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { closeChunk, leaseChunk, renewLeases } from '../../shared/delivery/chunk.sql.ts'
+import { wakeEnded } from '../../shared/delivery/deal.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
@@ -126,6 +127,13 @@ test.each([
   })
   await stopping
   expect(await later).toEqual([])
+})
+
+test('an end that is noted down in all chunks keeps no lease from being renewed', async () => {
+  await inTransaction(database.pool, async (tx) => {
+    await wakeEnded(tx, chunk.mailingId)
+    expect((await renewLeases(database.pool, [chunk])).renewed).toHaveLength(1)
+  })
 })
 
 test('a mailing whose row somebody keeps is ended in a later round, and keeps no other from being', async () => {

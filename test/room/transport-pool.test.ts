@@ -98,6 +98,44 @@ test('closing lets the letter under way end, starts no more, and takes leave', a
   expect(await send(letterTo('late@mail.example'))).toEqual({ kind: 'not-started' })
 })
 
+test.for(['MAIL', 'RCPT', 'DATA'])(
+  'closing puts a letter back whose %s the host does not answer; one whose dot has left is waited for',
+  async (step, { host, transport }) => {
+    const dotLeft = signal()
+    const underWay = signal()
+    const goOn = signal()
+    const { url } = await host(async (wire, nth) => {
+      await welcome(wire)
+      if (nth === 1) {
+        await takeLetter(wire, '250 2.0.0 first taken')
+        for (const reply of ['250 ok', '250 ok', '354 go on']) {
+          await wire.hear()
+          wire.say(reply)
+        }
+        await wire.hearLetter()
+        dotLeft.give()
+        await goOn.given
+        wire.say('250 2.0.0 taken')
+      } else {
+        for (let line = await wire.hear(); !line.startsWith(step); line = await wire.hear()) wire.say('250 ok')
+        underWay.give()
+      }
+      await wire.hearEnd()
+    })
+    const { send, close } = transport(url, { connections: 2, limits: { closing: 20, quit: 20 } })
+    await send(letterTo('first@mail.example'))
+    const waited = send(letterTo('kari@mail.example'))
+    await dotLeft.given
+    const silent = send(letterTo('ola@mail.example'))
+    await underWay.given
+    const closed = close()
+    expect(await silent).toEqual({ kind: 'not-started' })
+    goOn.give()
+    expect((await waited).kind).toBe('accepted')
+    await closed
+  },
+)
+
 test('closing finishes the letter whose commands were written behind another', async ({ host, transport }) => {
   const underWay = signal()
   const goOn = signal()

@@ -101,7 +101,7 @@ async function giveBack(deps: MailerDeps, chunk: HeldChunk): Promise<void> {
         if (closed !== null) deps.journals.forget(chunk)
         return
       } catch (error) {
-        if (deps.stopping()) return
+        // Also while the process is to end: who has the chunk next may know less than this one.
         if (!isDatabaseAway(error)) inVain += 1
         await setTimeout(500)
       }
