@@ -43,7 +43,7 @@ export async function sendChunk(
   const { chunk } = taken
   const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk) }
   const slow: Promise<void>[] = []
-  const windows = sendWindows(deps, turn, taken.fresh, slow)
+  const windows = taken.fresh ? sendWindows(deps, turn, slow, writeDeliveries) : settleAndSend(deps, turn, slow)
   const ended = endTurn(deps, turn, windows, slow)
   // Whoever waits for it below hears of its fault.
   ended.catch(() => undefined)
@@ -53,15 +53,10 @@ export async function sendChunk(
 }
 
 /** Gives the chunk back once its windows are through and the last letter under way has come to an end. */
-async function endTurn(
-  deps: MailerDeps,
-  { chunk, lease, journal }: Turn,
-  windows: Promise<number>,
-  slow: readonly Promise<void>[],
-): Promise<void> {
+async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, slow: Promise<void>[]): Promise<void> {
+  const { chunk, lease, journal } = turn
   try {
-    const rest = await windows
-    await Promise.all(slow)
+    const rest = await outlast(deps, turn, windows, slow)
     await letGoOf(deps, chunk, rest)
     journal.close()
   } catch (error) {
@@ -73,6 +68,32 @@ async function endTurn(
     lease.letGo()
   }
 }
+
+/**
+ * Waits for the letters that keep the mail host, for minutes perhaps. Nobody else may have the chunk meanwhile, so what is due in it
+ * later is sent from here, too: when a pause is over, the mail host takes letters again, or the database is back. Returns what the
+ * last windows did; a fault of any of them comes at the end.
+ */
+async function outlast(deps: MailerDeps, turn: Turn, windows: Promise<number>, slow: Promise<void>[]): Promise<number> {
+  let fault: { error: unknown } | null = null
+  let rest = 0
+  for (let last = windows, look = 1; ; look = Math.min(2 * look, longestLook)) {
+    try {
+      rest = await last
+    } catch (error) {
+      fault ??= { error }
+    }
+    const over = Promise.all(slow).then(() => true)
+    if (slow.length === 0 || (await Promise.race([over, setTimeout(1_000 * Math.max(rest, look), false, unref)]))) break
+    if (!deps.stopping()) last = sendWindows(deps, turn, slow)
+  }
+  if (fault !== null) throw fault.error
+  return rest
+}
+
+/** Seconds. */
+const longestLook = 5
+const unref = { ref: false }
 
 /** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
 const restAfterFault = 2
@@ -131,18 +152,27 @@ const restAfterTrouble = 2
 /** Seconds. */
 const restAfterNothing = 1
 
+async function settleAndSend(deps: MailerDeps, turn: Turn, slow: Promise<void>[]): Promise<number> {
+  // Also where the mail host is away: until it is settled, an earlier holder may write down outcomes that no chunk counts.
+  await settleAbandoned(deps, turn.chunk)
+  return sendWindows(deps, turn, slow)
+}
+
 /**
  * Returns how long the chunk should rest, in seconds: 0 unless the mail host could not be used. `slow`: where it puts what
  * must come to its end before the chunk is given back.
  */
-async function sendWindows(deps: MailerDeps, turn: Turn, fresh: boolean, slow: Promise<void>[]): Promise<number> {
+async function sendWindows(
+  deps: MailerDeps,
+  turn: Turn,
+  slow: Promise<void>[],
+  first = claimDeliveries,
+): Promise<number> {
   const { chunk } = turn
-  // Also where the mail host is away: until it is settled, an earlier holder may write down outcomes that no chunk counts.
-  if (!fresh) await settleAbandoned(deps, chunk)
   if (deps.circuit.rest() > 0) return deps.circuit.rest()
   const letters = await deps.letters.of(chunk.mailingId)
   const began = performance.now()
-  for (let claim = fresh ? writeDeliveries : claimDeliveries; ; claim = claimDeliveries) {
+  for (let claim = first; ; claim = claimDeliveries) {
     const most = deps.windowSize.now()
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const claimedAt = performance.now()
