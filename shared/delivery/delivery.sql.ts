@@ -1,9 +1,9 @@
 import type { Db } from '../postgres/pool.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
-import { type Claimed, claimValidity, type HeldChunk } from './delivery.ts'
+import { type Claimed, claimValidity, type HeldChunk, type Window } from './delivery.ts'
 
 /** Letters in one text, a line each: rows of their own cost a worker half as much again in all it asks of the ledger. */
-type ClaimedRow = { claimed: string | null }
+type ClaimedRow = { claimed: string | null; at: string }
 
 export type Claim = {
   /** Letters to take at the most. */
@@ -40,7 +40,10 @@ const turn = (place: string) =>
 /** One throw for a whole chunk, so that chunks written together do not come again together. */
 const chance = 'random() as chance'
 
-const readClaimed = ([row]: readonly ClaimedRow[]): Claimed[] => row?.claimed?.split('\n').map(readLine) ?? []
+function readWindow([row]: readonly ClaimedRow[]): Window {
+  if (!row?.claimed) return { letters: [], claimedAt: null }
+  return { letters: row.claimed.split('\n').map(readLine), claimedAt: row.at }
+}
 
 /** The address comes last, because it alone may hold a blank. */
 function readLine(line: string): Claimed {
@@ -66,7 +69,7 @@ function readLine(line: string): Claimed {
  * What it has written counts, also where the chunk was leased to somebody else while it waited: they find the chunk open, and its
  * letters due.
  */
-export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
+export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Window> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
     text: `with turn_taken as materialized (
@@ -143,17 +146,18 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from tally, held
         where c.mailing_id = $1 and c.n = $2
      )
-     select string_agg(id || ' 1 ' || language || ' ' || address, e'\\n') as claimed from judged where state = 'claimed'`,
+     select string_agg(id || ' 1 ' || language || ' ' || address, e'\\n') as claimed, now()::text as at
+       from judged where state = 'claimed'`,
     values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
   })
-  return readClaimed(rows)
+  return readWindow(rows)
 }
 
 /**
  * Claims the next `most` letters due in an open chunk and, in the same breath, closes those no longer owed. Of a domain
  * that has a pace only as many are taken as its bucket holds; the rest are put off to when their turn comes.
  */
-export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Claimed[]> {
+export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Window> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'claim-deliveries',
     text: `with turn_taken as materialized (
@@ -230,9 +234,9 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from tally
         where c.mailing_id = $1 and c.n = $2
      )
-     select string_agg(subscription_id || ' ' || attempt || ' ' || language || ' ' || address, e'\\n') as claimed
+     select string_agg(subscription_id || ' ' || attempt || ' ' || language || ' ' || address, e'\\n') as claimed, now()::text as at
        from moved where state = 'claimed'`,
     values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
   })
-  return readClaimed(rows)
+  return readWindow(rows)
 }

@@ -55,6 +55,13 @@ export type Claimed = {
   readonly attempt: number
 }
 
+/** The letters of one claim. */
+export type Window = {
+  readonly letters: readonly Claimed[]
+  /** The claim's hour, to the microsecond, as PostgreSQL writes it; null: it took none. */
+  readonly claimedAt: string | null
+}
+
 /** A chunk in the hands of one worker: every change it makes carries the fence, and a later lease makes it void. */
 export type HeldChunk = { readonly mailingId: MailingId; readonly n: number; readonly fence: string }
 

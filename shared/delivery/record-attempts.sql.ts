@@ -7,13 +7,23 @@ import { chunkLease, type HeldChunk, type Recorded } from './delivery.ts'
  * record, their own fence says; what it has recorded counts, also where the chunk is leased to somebody else by now who has not
  * taken those letters over yet. The lease is renewed to its holder only.
  *
+ * A statement that was given up, because its connection fell silent, may still arrive minutes later, when the same turn has claimed
+ * such a letter anew: it matches only what was claimed when its own letters were.
+ *
  * Nearly all of a batch was sent, so beside the replies only what differs from that is told, as one JSON object. Both
  * are looked up row by row: replies by the place of a row's id among the ids in order, the rest by key. A join would be
  * plainer, but nobody can promise the planner how many rows of a table that was empty a minute ago are meant, and the
  * plan it keeps then compares each row with each: 28 ms a batch of 250 instead of 1. Where all were sent, no row is looked
  * for in the object at all, which is a tenth of the statement.
+ *
+ * @param claimedAt null: whenever they were claimed, which is for whoever has just taken the chunk over to say
  */
-export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
+export async function recordAttempts(
+  db: Db,
+  chunk: HeldChunk,
+  batch: readonly Recorded[],
+  claimedAt: string | null,
+): Promise<void> {
   const inOrder = batch.toSorted(byId)
   await db.query({
     name: 'record-attempts',
@@ -27,6 +37,7 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
               until = case when $6::jsonb is not null
                            then now() + ($6::jsonb -> d.subscription_id::text ->> 'wait')::float8 * interval '1 second' end
         where d.mailing_id = $1 and d.subscription_id = any($4::bigint[]) and d.state = 'claimed' and d.fence = $3
+          and ($8::timestamptz is null or d.at = $8)
        returning d.subscription_id, d.attempt, d.state,
                  case when $6::jsonb is not null then $6::jsonb -> d.subscription_id::text -> 'trouble' end as trouble
      ), told as (
@@ -62,6 +73,7 @@ export async function recordAttempts(db: Db, chunk: HeldChunk, batch: readonly R
       inOrder.map(({ reply }) => reply),
       exceptionsOf(inOrder),
       chunkLease,
+      claimedAt,
     ],
   })
 }

@@ -88,7 +88,7 @@ export const mutations = {
         within: 'handOver',
         find: 'let putBack = 0;',
         put: `let putBack = 0;
-    await recordOutcomes(deps, chunk, window.map(({ subscriptionId }) => ({ subscriptionId, state: 'sent', wait: null, reply: null, trouble: null, begun: true })));`,
+    await recordOutcomes(deps, chunk, window.map(({ subscriptionId }) => ({ subscriptionId, state: 'sent', wait: null, reply: null, trouble: null, begun: true })), claimedAt);`,
       },
     ],
     faults: ['worker-kill'],
@@ -123,7 +123,11 @@ create table attempts (`,
   },
   'no-fence': {
     sentence: 'A process that has lost its chunk may still record what became of it.',
-    patches: [{ file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' }],
+    patches: [
+      { file: attempts, within: 'recordAttempts', find: `and d.state = 'claimed' and d.fence = $3`, put: '' },
+      // Another's claim has another hour, too.
+      { file: attempts, within: 'recordAttempts', find: 'or d.at = $8', put: 'or true' },
+    ],
     faults: ['worker-hang'],
     kills: 100,
     red: ['excess', 'lost', 'notEnded'],

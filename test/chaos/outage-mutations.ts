@@ -100,9 +100,9 @@ export const outageMutations = {
     patches: [
       {
         file: 'workers/mailer/send-chunk.js',
-        find: 'if (window.length === 0)',
+        find: 'if (window.letters.length === 0)',
         put: `deps.log.info({ window }, 'claimed');
-        if (window.length === 0)`,
+        if (window.letters.length === 0)`,
       },
     ],
     faults: ['clock-jump'],

@@ -82,7 +82,7 @@ test('a chunk given back while its letters are still being written is not done: 
   })
   expect(await closing).toMatchObject({ state: 'open' })
   const again = await leaseChunk(database.pool, chunk, null)
-  expect(await claimDeliveries(database.pool, again!.chunk, claim)).toHaveLength(3)
+  expect((await claimDeliveries(database.pool, again!.chunk, claim)).letters).toHaveLength(3)
 })
 
 test('whose address is changed while their letter is being written down gets it, at the new one', async () => {
@@ -100,7 +100,7 @@ test('whose address is changed while their letter is being written down gets it,
     writing = writeDeliveries(database.pool, chunk, claim)
     await somebodyWaits()
   })
-  const told = (await writing!).map(({ address }) => address).toSorted()
+  const told = (await writing!).letters.map(({ address }) => address).toSorted()
   expect(told).toEqual(['new@readers.example', 'reader2@readers.example', 'reader3@readers.example'])
 })
 
@@ -119,14 +119,14 @@ test.each([
   let stopping: ReturnType<typeof stop> | undefined
   let later: ReturnType<typeof claimDeliveries> | undefined
   await inTransaction(database.pool, async (tx) => {
-    expect(await claimDeliveries(tx, chunk, { ...claim, most: 1 })).toHaveLength(1)
+    expect((await claimDeliveries(tx, chunk, { ...claim, most: 1 })).letters).toHaveLength(1)
     stopping = stop()
     await somebodyWaits()
     later = claimDeliveries(database.pool, chunk, claim)
     await somebodyWaits(2)
   })
   await stopping
-  expect(await later).toEqual([])
+  expect((await later)?.letters).toEqual([])
 })
 
 test('an end that is noted down in all chunks keeps no lease from being renewed', async () => {
@@ -154,16 +154,40 @@ test('a mailing whose row somebody keeps is ended in a later round, and keeps no
   expect(await ended()).toEqual(both)
 })
 
+test('a statement that was given up and arrives late records nothing of a letter that its turn has claimed again', async () => {
+  const { letters, claimedAt } = await writeDeliveries(database.pool, chunk, claim)
+  const putBack = letters.map(({ subscriptionId }) => {
+    return { subscriptionId, state: 'due', wait: null, reply: null, trouble: null, begun: false } as const
+  })
+  await recordAttempts(database.pool, chunk, putBack, claimedAt)
+  const again = await claimDeliveries(database.pool, chunk, { ...claim, most: 2 })
+  expect(again.letters).toEqual(letters.slice(0, 2))
+  await recordAttempts(database.pool, chunk, putBack, claimedAt)
+  const states = async () => {
+    const { rows } = await database.pool.query('select state from deliveries order by subscription_id')
+    return rows.map(({ state }) => state)
+  }
+  expect(await states()).toEqual(['claimed', 'claimed', 'due'])
+  await recordAttempts(database.pool, chunk, putBack.slice(0, 2), again.claimedAt)
+  expect(await states()).toEqual(['due', 'due', 'due'])
+})
+
 test('what was recorded by whom the chunk was taken from, before its letters were, is in the totals', async () => {
-  const [first, second, third] = await writeDeliveries(database.pool, chunk, claim)
+  const { letters, claimedAt } = await writeDeliveries(database.pool, chunk, claim)
+  const [first, second, third] = letters
   await loseLease()
   const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: 'The line broke.' } as const
   const of = (letter: typeof first) => ({ subscriptionId: letter!.subscriptionId, begun: true, wait: null })
-  await recordAttempts(database.pool, chunk, [
-    { ...of(first), state: 'sent', reply: '250 ok', trouble: null },
-    { ...of(second), state: 'sent', reply: '250 ok', trouble: null },
-    { ...of(third), state: 'in_doubt', reply: null, trouble },
-  ])
+  await recordAttempts(
+    database.pool,
+    chunk,
+    [
+      { ...of(first), state: 'sent', reply: '250 ok', trouble: null },
+      { ...of(second), state: 'sent', reply: '250 ok', trouble: null },
+      { ...of(third), state: 'in_doubt', reply: null, trouble },
+    ],
+    claimedAt,
+  )
   expect(await totals()).toMatchObject({ sent: 2, in_doubt: 1 })
 })
 
@@ -176,9 +200,9 @@ test('letters written down by whom the chunk was taken from, while it waited, ar
     await somebodyWaits()
     after = await loseLease()
   })
-  expect(await writing).toEqual([])
+  expect((await writing)?.letters).toEqual([])
   expect(await totals()).toMatchObject({ state: 'open' })
-  expect(await claimDeliveries(database.pool, after!, claim)).toHaveLength(3)
+  expect((await claimDeliveries(database.pool, after!, claim)).letters).toHaveLength(3)
 })
 
 test('a claim that waits for its chunk’s row keeps no other claim from the paces', async () => {
@@ -193,7 +217,7 @@ test('a claim that waits for its chunk’s row keeps no other claim from the pac
       const { rowCount } = await database.pool.query('select from paces for update nowait')
       expect(rowCount).toBe(1)
     })
-    expect(await waiting).toHaveLength(1)
+    expect((await waiting)?.letters).toHaveLength(1)
   }
 })
 
@@ -218,8 +242,8 @@ test('a claim that waited while its chunk was leased to somebody else leaves the
     await somebodyWaits()
     after = await loseLease()
   })
-  expect(await waiting).toEqual([])
-  expect(await claimDeliveries(database.pool, after!, claim)).toHaveLength(3)
+  expect((await waiting)?.letters).toEqual([])
+  expect((await claimDeliveries(database.pool, after!, claim)).letters).toHaveLength(3)
 })
 
 test('a reader turns to digests though the line of another newsroom is in somebody’s hands', async () => {

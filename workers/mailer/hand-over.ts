@@ -1,4 +1,4 @@
-import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
+import type { Claimed, HeldChunk, Recorded, Window } from '../../shared/delivery/delivery.ts'
 import { domainOf } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { SubscriptionId } from '../../shared/subscription/subscription.ts'
@@ -66,7 +66,7 @@ export async function handOver(
   deps: HandOverDeps,
   turn: Turn,
   letters: LettersOf,
-  window: readonly Claimed[],
+  { letters: window, claimedAt }: Window,
   beginBefore: number,
 ): Promise<HandedOver> {
   const { circuit, transport, watch } = deps
@@ -223,7 +223,7 @@ export async function handOver(
 
   function record(): void {
     if (batch.length === 0) return
-    recording.push(recordOutcomes(deps, chunk, batch))
+    recording.push(recordOutcomes(deps, chunk, batch, claimedAt))
     batch = []
   }
 

@@ -16,10 +16,15 @@ export type RecordDeps = { readonly pool: Pool; readonly log: Log; readonly doub
  * What a mail host accepted must not be forgotten because the database is away for a moment: the batch is kept and
  * offered again until it is recorded. Rows a later lease has taken over are left to it.
  */
-export async function recordOutcomes(deps: RecordDeps, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
+export async function recordOutcomes(
+  deps: RecordDeps,
+  chunk: HeldChunk,
+  batch: readonly Recorded[],
+  claimedAt: string | null,
+): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await recordOnce(deps.pool, chunk, batch)
+      return await recordOnce(deps.pool, chunk, batch, claimedAt)
     } catch (err) {
       warnSeldom(
         deps.log,
@@ -32,19 +37,29 @@ export async function recordOutcomes(deps: RecordDeps, chunk: HeldChunk, batch: 
 }
 
 /** A batch without a bounce is one statement, and no transaction around it. */
-const recordOnce = (pool: Pool, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> =>
+const recordOnce = (
+  pool: Pool,
+  chunk: HeldChunk,
+  batch: readonly Recorded[],
+  claimedAt: string | null,
+): Promise<void> =>
   batch.some(({ state }) => state === 'bounced')
-    ? inTransaction(pool, (tx) => recordWithBounces(tx, chunk, batch))
-    : recordAttempts(pool, chunk, batch)
+    ? inTransaction(pool, (tx) => recordWithBounces(tx, chunk, batch, claimedAt))
+    : recordAttempts(pool, chunk, batch, claimedAt)
 
-async function recordWithBounces(tx: Db, chunk: HeldChunk, batch: readonly Recorded[]): Promise<void> {
+async function recordWithBounces(
+  tx: Db,
+  chunk: HeldChunk,
+  batch: readonly Recorded[],
+  claimedAt: string | null,
+): Promise<void> {
   const gone = batch.filter(({ state }) => state === 'bounced').map(({ subscriptionId }) => subscriptionId)
   if (gone.length > 0) {
     await suppressBounced(tx, gone)
     await endBounced(tx, gone)
   }
   // Last, because it keeps the chunk's row, for which claims of this chunk and renewals of its lease wait.
-  await recordAttempts(tx, chunk, batch)
+  await recordAttempts(tx, chunk, batch, claimedAt)
 }
 
 /**
@@ -64,7 +79,7 @@ export async function settleAbandoned(
     if (abandoned.length === 0) return [String(BigInt(chunk.fence) - 1n)]
     const told = tellingsOf(journals, chunk, abandoned)
     const batch = abandoned.map((letter) => judgeAbandoned(letter, told(letter), deps.doubt))
-    await recordWithBounces(tx, chunk, batch)
+    await recordWithBounces(tx, chunk, batch, null)
     const doubted = batch.filter(({ trouble }) => trouble?.verdict === 'in_doubt').length
     const about = { mailing: chunk.mailingId, chunk: chunk.n, letters: batch.length, doubted }
     log.warn(about, 'letters that a worker left behind are settled')

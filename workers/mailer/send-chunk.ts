@@ -175,12 +175,12 @@ async function sendWindows(
   for (let claim = first; ; claim = claimDeliveries) {
     const most = deps.windowSize.now()
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
-    const claimedAt = performance.now()
+    const askedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window })
-    if (window.length === 0) return 0
-    const handed = await handOver(deps, turn, letters, window, claimedAt + claimValidity)
+    if (window.letters.length === 0) return 0
+    const handed = await handOver(deps, turn, letters, window, askedAt + claimValidity)
     if (handed.rest !== null) slow.push(handed.rest)
-    deps.windowSize.tell(handed.accepted, window.length, handed.ms)
+    deps.windowSize.tell(handed.accepted, window.letters.length, handed.ms)
     if (handed.answered === 0 && handed.ms > claimValidity / 2) deps.circuit.tellSilence()
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
     if (handed.stood > 0 && deps.watch.quietFor() > restOfAll) await setTimeout(restOfAll)
@@ -188,12 +188,12 @@ async function sendWindows(
     if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // A host that takes connections and says nothing is no trouble yet; claiming and putting back would be all that is done.
-    const hasWaited = handed.putBack === window.length && handed.ms > claimValidity / 2
+    const hasWaited = handed.putBack === window.letters.length && handed.ms > claimValidity / 2
     if (hasWaited && slow.length === 0) return restAfterNothing
     // Less than was asked for and nothing put back: nothing more is due, and asking would only say so.
-    if (window.length < most && handed.putBack === 0) return 0
+    if (window.letters.length < most && handed.putBack === 0) return 0
     // With a letter that is waited for the chunk cannot be given back, and nobody else would send the rest of it meanwhile.
-    const mustEnd = slow.length === 0 || handed.putBack + handed.stood >= window.length
+    const mustEnd = slow.length === 0 || handed.putBack + handed.stood >= window.letters.length
     if (deps.stopping() || (mustEnd && performance.now() - began > longestTurn)) return 0
   }
 }
