@@ -204,9 +204,9 @@ async function start(): Promise<() => Promise<void>> {
 
   return async () => {
     isStopping = true
-    // All at once: while a chore comes to its end no further job is to be begun.
-    await Promise.all([timetable, patientTimetable, ...workers].map((one) => one.close()))
-    await Promise.all([bulk.close(), prompt.close()])
+    // All at once: while a chore comes to its end no further job is to be begun, and a letter that a job has in hand is waited for
+    // only as long as a transport waits that is being closed.
+    await Promise.all([timetable, patientTimetable, ...workers, bulk, prompt].map((one) => one.close()))
     await lingering.ended()
     await listener.close()
     leases.close()

@@ -131,3 +131,21 @@ export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandone
     subscriptionId === null ? [] : [{ subscriptionId, attempt, fence }],
   )
 }
+
+/**
+ * Makes due again what this turn has claimed without hearing of it, because the answer was lost with its connection: none of these
+ * letters began. What a claim takes that arrives later still is found the next time.
+ *
+ * @param heard when the claims were made whose answers came, as PostgreSQL writes it
+ */
+export async function putBackUnheard(db: Db, chunk: HeldChunk, heard: readonly string[]): Promise<void> {
+  await db.query(
+    `update deliveries d
+        set state = 'due', attempt = d.attempt - 1, at = now(), until = null
+       from chunks c
+      where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+        and d.mailing_id = $1 and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
+        and d.state = 'claimed' and d.fence = $3 and d.at <> all($4::timestamptz[])`,
+    [chunk.mailingId, chunk.n, chunk.fence, heard],
+  )
+}

@@ -100,9 +100,9 @@ export const outageMutations = {
     patches: [
       {
         file: 'workers/mailer/send-chunk.js',
-        find: 'if (window.letters.length === 0)',
+        find: 'if (window.claimedAt === null)',
         put: `deps.log.info({ window }, 'claimed');
-        if (window.letters.length === 0)`,
+        if (window.claimedAt === null)`,
       },
     ],
     faults: ['clock-jump'],

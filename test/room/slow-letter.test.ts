@@ -57,9 +57,23 @@ function hostSlowOverOne() {
   return { transport, taken, end }
 }
 
+type Trouble = {
+  /** Whether it comes when the claim has been made. */
+  readonly isCarriedOut?: boolean
+  come(): Promise<unknown>
+  pass(): Promise<unknown>
+}
+
 /** What comes between the windows, and how it passes. */
 const troubles = {
   'a connection to the database breaks': () => ({
+    come: async () => {
+      throw new Error('the connection was cut')
+    },
+    pass: async () => {},
+  }),
+  'the answer to a claim is lost with its connection': () => ({
+    isCarriedOut: true,
     come: async () => {
       throw new Error('the connection was cut')
     },
@@ -73,13 +87,17 @@ const troubles = {
     come: async () => rest(1),
     pass: async () => rest(0),
   }),
-} satisfies Record<string, (rest: (seconds: number) => void) => { come(): Promise<unknown>; pass(): Promise<unknown> }>
+} satisfies Record<string, (rest: (seconds: number) => void) => Trouble>
 
 test.each(Object.keys(troubles) as (keyof typeof troubles)[])(
   'one letter that the mail host takes its time over keeps no other of its chunk waiting when %s',
   async (what) => {
     let rest = 0
-    const { come, pass } = troubles[what]((seconds) => {
+    const {
+      come,
+      pass,
+      isCarriedOut = false,
+    }: Trouble = troubles[what]((seconds) => {
       rest = seconds
     })
     const host = hostSlowOverOne()
@@ -92,8 +110,11 @@ test.each(Object.keys(troubles) as (keyof typeof troubles)[])(
           : async (...asked: Parameters<typeof target.query>) => {
               const isClaim = (asked[0] as { name?: string }).name === 'claim-deliveries'
               if (isClaim) claims += 1
-              if (isClaim && claims === 1) await come()
-              return target.query(...asked)
+              const isMeant = isClaim && claims === 1
+              if (isMeant && !isCarriedOut) await come()
+              const answer = await target.query(...asked)
+              if (isMeant && isCarriedOut) await come()
+              return answer
             },
     })
     const circuit = { ...openRelayCircuit(engine.mailer.log), rest: () => rest }
@@ -109,8 +130,8 @@ test.each(Object.keys(troubles) as (keyof typeof troubles)[])(
     await engine.mailer.lingering.ended()
     await engine.reconcileAndSend()
     await engine.close()
-    const { rows } = await database.pool.query('select state, count(*)::int from deliveries group by 1')
-    expect(rows).toEqual([{ state: 'sent', count: 5 }])
+    const { rows } = await database.pool.query('select state, attempt, count(*)::int from deliveries group by 1, 2')
+    expect(rows).toEqual([{ state: 'sent', attempt: 1, count: 5 }])
     const chunks = await database.pool.query('select state, sent, doubted, lease_until from chunks')
     expect(chunks.rows).toEqual([{ state: 'done', sent: 5, doubted: 0, lease_until: null }])
   },

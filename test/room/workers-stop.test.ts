@@ -8,10 +8,13 @@ import { fanOutJob } from '../../shared/queues/jobs.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
 import { openTimetable } from '../../workers/scheduler/timetable.ts'
 import { givenMailing } from '../given/mailing.ts'
+import { givenReaders } from '../given/readers.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { entries } from '../rig/entries.ts'
 import { type Installation, startInstallation } from '../rig/installation.ts'
 import { endProgram } from '../rig/programs.ts'
+import { follow, readerHouse } from '../rig/reader-house.ts'
+import { playHost, welcome } from '../rig/scripted-smtp.ts'
 import { until } from '../rig/until.ts'
 
 let database: TestDatabase
@@ -51,6 +54,34 @@ test('a workers process that is told to stop begins nothing new, also while a ch
   })
   await waking.close()
   expect(stopped).toEqual({ ended: 0, mailing: { state: 'accepted', tries: 0 } })
+})
+
+test('a workers process that is told to stop puts back what the mail host does not ask for, notices too, and ends in order', async () => {
+  const { pool } = database
+  const newsroom = (await findNewsroom(pool, installation.newsroom.slug))!
+  const host = await playHost(async (wire) => {
+    await welcome(wire, 'PIPELINING')
+    // It hears everything, and answers nothing.
+    for (;;) await wire.hear()
+  })
+  const house = await readerHouse(pool)
+  await givenReaders(pool, newsroom, 3)
+  const { mailingId } = await givenMailing(pool, newsroom)
+  await follow(house, newsroom, 'newcomer@example.org')
+  await house.app.close()
+  const workers = await installation.startWorkers(host.url)
+  const begun = () => host.heard.flat().filter((line) => line.startsWith('MAIL FROM'))
+  await until('all have begun', () => begun().length === 4)
+
+  workers.kill('SIGTERM')
+  await until('it has ended', () => workers.exitCode !== null || workers.signalCode !== null, 60)
+  await host.close()
+  expect(workers.exitCode).toBe(0)
+  expect(begun()).toHaveLength(4)
+  const { rows } = await pool.query('select state, attempt from deliveries where mailing_id = $1', [mailingId])
+  expect(rows).toEqual(Array(3).fill({ state: 'due', attempt: 0 }))
+  const notices = await pool.query(`select state, attempt from notices where state <> 'sent'`)
+  expect(notices.rows).toEqual([{ state: 'deferred', attempt: 0 }])
 })
 
 test('a chore that comes to no end is not waited for, for ever', async () => {

@@ -34,7 +34,13 @@ export type HandOverDeps = ComposeDeps &
   }
 
 /** One turn at a chunk: by what right, and where it is written down how far its letters are. */
-export type Turn = { readonly chunk: HeldChunk; readonly lease: HeldLease; readonly journal: HandOverJournal }
+export type Turn = {
+  readonly chunk: HeldChunk
+  readonly lease: HeldLease
+  readonly journal: HandOverJournal
+  /** The hours of its claims, as PostgreSQL writes them: of those whose answers came. */
+  readonly heard: string[]
+}
 
 export type HandedOver = {
   readonly accepted: number
@@ -197,11 +203,11 @@ export async function handOver(
   function giveBack(subscription: SubscriptionId): boolean {
     const place = window.findIndex(({ subscriptionId }) => subscriptionId === subscription)
     if (place === -1) return false
-    if (askedFor.has(place)) return true
     if (isOver[place] === 1) {
       record()
       return false
     }
+    if (askedFor.has(place)) return true
     const isBegun = begunAt[place]! > 0
     askedFor.set(place, isBegun ? 'begun' : 'given-back')
     if (!isBegun) keep(place, { kind: 'not-started' })

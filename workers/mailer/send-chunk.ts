@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseAnew, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
+import { putBackUnheard } from '../../shared/delivery/record-attempts.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
 import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
@@ -41,7 +42,7 @@ export async function sendChunk(
   const taken = await leaseChunk(deps.pool, { mailingId, n }, abandoned ?? null)
   if (taken === null) return
   const { chunk } = taken
-  const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk) }
+  const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk), heard: [] }
   const slow: Promise<void>[] = []
   const windows = taken.fresh ? sendWindows(deps, turn, slow, writeDeliveries) : settleAndSend(deps, turn, slow)
   const ended = endTurn(deps, turn, windows, slow)
@@ -71,8 +72,9 @@ async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
 
 /**
  * Waits for the letters that keep the mail host, for minutes perhaps. Nobody else may have the chunk meanwhile, so what is due in it
- * later is sent from here, too: when a pause is over, the mail host takes letters again, or the database is back. Returns what the
- * last windows did; a fault of any of them comes at the end.
+ * later is sent from here, too: when a pause is over, the mail host takes letters again, or the database is back. What a claim
+ * took whose answer was lost is in nobody's hands, and due again. Returns what the last windows did; a fault of any of them comes at
+ * the end.
  */
 async function outlast(deps: MailerDeps, turn: Turn, windows: Promise<number>, slow: Promise<void>[]): Promise<number> {
   let fault: { error: unknown } | null = null
@@ -85,7 +87,12 @@ async function outlast(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
     }
     const over = Promise.all(slow).then(() => true)
     if (slow.length === 0 || (await Promise.race([over, setTimeout(1_000 * Math.max(rest, look), false, unref)]))) break
-    if (!deps.stopping()) last = sendWindows(deps, turn, slow)
+    const hasFault = fault !== null
+    last = deps.lingering.oneByOne(async () => {
+      if (deps.stopping() || !turn.lease.runs()) return 0
+      if (hasFault) await putBackUnheard(deps.pool, turn.chunk, turn.heard)
+      return sendWindows(deps, turn, slow)
+    })
   }
   if (fault !== null) throw fault.error
   return rest
@@ -177,7 +184,8 @@ async function sendWindows(
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const askedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window })
-    if (window.letters.length === 0) return 0
+    if (window.claimedAt === null) return 0
+    turn.heard.push(window.claimedAt)
     const handed = await handOver(deps, turn, letters, window, askedAt + claimValidity)
     if (handed.rest !== null) slow.push(handed.rest)
     deps.windowSize.tell(handed.accepted, window.letters.length, handed.ms)
