@@ -133,19 +133,35 @@ export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandone
 }
 
 /**
- * Makes due again what this turn has claimed without hearing of it, because the answer was lost with its connection: none of these
- * letters began. What a claim takes that arrives later still is found the next time.
+ * When claims of this turn were made of which it has not heard, because the answer was lost with its connection: none of their letters
+ * began. Asked while no claim is under way. One that arrives later still is found the next time.
  *
- * @param heard when the claims were made whose answers came, as PostgreSQL writes it
+ * @param heard when those were made whose answers came, as PostgreSQL writes it
  */
-export async function putBackUnheard(db: Db, chunk: HeldChunk, heard: readonly string[]): Promise<void> {
+export async function unheardClaims(db: Db, chunk: HeldChunk, heard: readonly string[]): Promise<string[]> {
+  const { rows } = await db.query<{ at: string }>(
+    `select distinct d.at::text as at
+       from chunks c
+       join deliveries d on d.mailing_id = c.mailing_id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
+      where c.mailing_id = $1 and c.n = $2 and c.fence = $3
+        and d.state = 'claimed' and d.fence = $3 and d.at <> all($4::timestamptz[])`,
+    [chunk.mailingId, chunk.n, chunk.fence, heard],
+  )
+  return rows.map(({ at }) => at)
+}
+
+/**
+ * Makes due again what was claimed at these hours. They are named, and not all but those that were heard of: this statement may
+ * arrive late as well, when later claims are on the wire.
+ */
+export async function putBackClaims(db: Db, chunk: HeldChunk, hours: readonly string[]): Promise<void> {
   await db.query(
     `update deliveries d
         set state = 'due', attempt = d.attempt - 1, at = now(), until = null
        from chunks c
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3
         and d.mailing_id = $1 and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
-        and d.state = 'claimed' and d.fence = $3 and d.at <> all($4::timestamptz[])`,
-    [chunk.mailingId, chunk.n, chunk.fence, heard],
+        and d.state = 'claimed' and d.fence = $3 and d.at = any($4::timestamptz[])`,
+    [chunk.mailingId, chunk.n, chunk.fence, hours],
   )
 }

@@ -171,7 +171,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     // Tried once more, and only where nobody waits for the end: the host has not taken its MAIL FROM.
     onLost(errand, outcome) {
       const { row, place } = errand
-      if (errand.lost || isClosing) return row.settle(place, outcome)
+      if (errand.lost || isClosing) return row.settle(place, isClosing ? notStarted : outcome)
       waiting.putFirst({ row, place, lost: outcome })
     },
     onClosed(connection, end) {
@@ -206,8 +206,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     sweeper = null
     whenClosed?.resolve()
     const failure = outage.current(performance.now())
-    if (!failure) return
-    settleWaiting(failure)
+    if (failure) settleWaiting(failure)
   }
 
   function close(): Promise<void> {
@@ -222,7 +221,8 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   }
 
   function settleWaiting(outcome: Outcome): void {
-    for (let next = waiting.shift(); next; next = waiting.shift()) next.row.settle(next.place, next.lost ?? outcome)
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      next.row.settle(next.place, isClosing ? notStarted : (next.lost ?? outcome))
   }
 
   function openLetter(row: LetterRow, place: number): Letter | null {

@@ -136,3 +136,34 @@ test.each(Object.keys(troubles) as (keyof typeof troubles)[])(
     expect(chunks.rows).toEqual([{ state: 'done', sent: 5, doubted: 0, lease_until: null }])
   },
 )
+
+test('a chunk whose slow letter has ended is given back, also while another one is at work beside the jobs', async () => {
+  const host = hostSlowOverOne()
+  const engine = openEngine(database.pool, 'smtp://127.0.0.1:1', { transport: host.transport })
+  const { given: ends, give: end } = signal()
+  const { lingering } = engine.mailer
+  const another = lingering.oneByOne(async () => {
+    await ends
+    return 0
+  })
+  let isAsked = false
+  const watched = {
+    ...lingering,
+    oneByOne: (send: () => Promise<number>) => {
+      isAsked = true
+      return lingering.oneByOne(send)
+    },
+  }
+  await cutAudience(engine.fanOut, mailing)
+  await sendChunk({ ...engine.mailer, lingering: watched }, { mailingId: mailing, chunk: 0 })
+  await until('it would look what is due', () => isAsked)
+  host.end()
+  await until('it is given back', async () => {
+    const { rows } = await database.pool.query('select state, lease_until from chunks')
+    return rows[0].state === 'done' && rows[0].lease_until === null
+  })
+  end()
+  await another
+  await engine.close()
+  expect(host.taken).toHaveLength(5)
+})

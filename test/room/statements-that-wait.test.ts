@@ -3,7 +3,7 @@ import { closeChunk, leaseChunk, renewLeases } from '../../shared/delivery/chunk
 import { wakeEnded } from '../../shared/delivery/deal.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
-import { recordAttempts } from '../../shared/delivery/record-attempts.sql.ts'
+import { putBackClaims, recordAttempts, unheardClaims } from '../../shared/delivery/record-attempts.sql.ts'
 import {
   cancelMailing,
   finishMailings,
@@ -170,6 +170,28 @@ test('a statement that was given up and arrives late records nothing of a letter
   expect(await states()).toEqual(['claimed', 'claimed', 'due'])
   await recordAttempts(database.pool, chunk, putBack.slice(0, 2), again.claimedAt)
   expect(await states()).toEqual(['due', 'due', 'due'])
+})
+
+test('what puts back a claim whose answer was lost, and arrives late, puts back no later one', async () => {
+  await writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+  const heard = (await claimDeliveries(database.pool, chunk, { ...claim, most: 1 })).claimedAt!
+  const lost = (await claimDeliveries(database.pool, chunk, { ...claim, most: 1 })).claimedAt!
+  const unheard = await unheardClaims(database.pool, chunk, [heard])
+  expect(unheard).toEqual([lost])
+  const states = async () => {
+    const { rows } = await database.pool.query('select state, attempt from deliveries order by subscription_id')
+    return rows.map(({ state, attempt }) => `${state} ${attempt}`)
+  }
+  await putBackClaims(database.pool, chunk, unheard)
+  expect(await states()).toEqual(['claimed 1', 'due 0', 'due 0'])
+  const again = (await claimDeliveries(database.pool, chunk, claim)).claimedAt!
+  await putBackClaims(database.pool, chunk, unheard)
+  expect(await states()).toEqual(['claimed 1', 'claimed 1', 'claimed 1'])
+  expect(await unheardClaims(database.pool, chunk, [heard, again])).toEqual([])
+  const after = await loseLease()
+  await putBackClaims(database.pool, chunk, [again])
+  await putBackClaims(database.pool, after, [again])
+  expect(await states()).toEqual(['claimed 1', 'claimed 1', 'claimed 1'])
 })
 
 test('what was recorded by whom the chunk was taken from, before its letters were, is in the totals', async () => {

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseAnew, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
-import { putBackUnheard } from '../../shared/delivery/record-attempts.sql.ts'
+import { putBackClaims, unheardClaims } from '../../shared/delivery/record-attempts.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
 import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
@@ -85,17 +85,32 @@ async function outlast(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
     } catch (error) {
       fault ??= { error }
     }
-    const over = Promise.all(slow).then(() => true)
-    if (slow.length === 0 || (await Promise.race([over, setTimeout(1_000 * Math.max(rest, look), false, unref)]))) break
+    if (slow.length === 0) break
+    let isOver = false
+    const over = Promise.all(slow).then(() => {
+      isOver = true
+      return isOver
+    })
+    if (await Promise.race([over, setTimeout(1_000 * Math.max(rest, look), false, unref)])) break
     const hasFault = fault !== null
-    last = deps.lingering.oneByOne(async () => {
-      if (deps.stopping() || !turn.lease.runs()) return 0
-      if (hasFault) await putBackUnheard(deps.pool, turn.chunk, turn.heard)
+    const before = rest
+    let isAtIt = false
+    const sent = deps.lingering.oneByOne(async () => {
+      if (isOver || deps.stopping() || !turn.lease.runs()) return before
+      isAtIt = true
+      if (hasFault) await putBack(deps, turn)
       return sendWindows(deps, turn, slow)
     })
+    // Where others are at it for long, a chunk of which nothing is under way any more is given back without its turn.
+    last = Promise.race([sent, over.then(() => (isAtIt ? sent : before))])
   }
   if (fault !== null) throw fault.error
   return rest
+}
+
+async function putBack({ pool }: MailerDeps, { chunk, heard }: Turn): Promise<void> {
+  const unheard = await unheardClaims(pool, chunk, heard)
+  if (unheard.length > 0) await putBackClaims(pool, chunk, unheard)
 }
 
 /** Seconds. */
