@@ -25,6 +25,8 @@ export type ClaimedNotice = {
   /** The change of address it speaks of. */
   readonly changeId: AddressChangeId | null
   readonly changeState: AddressChangeState | null
+  /** Whether the old address still follows anything that could move. */
+  readonly hasToMove: boolean
 }
 
 type ClaimedNoticeRow = {
@@ -43,6 +45,7 @@ type ClaimedNoticeRow = {
   barred: boolean
   change_id: AddressChangeId | null
   change_state: AddressChangeState | null
+  has_to_move: boolean
 }
 
 /**
@@ -68,7 +71,8 @@ export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNoti
             s.requested_at, s.language, b.id as subscriber_id, b.id = s.subscriber_id as is_holder, b.address,
             exists (select from suppressions x where x.address_hash = b.address_hash
                                                  and x.reason not in ('bounced', 'erased')) as barred,
-            n.change_id, c.state as change_state
+            n.change_id, c.state as change_state,
+            exists (select from subscriptions f where f.subscriber_id = c.from_subscriber and f.state = 'active') as has_to_move
        from notices n
        join subscriptions s on s.id = n.subscription_id
        join subscribers b on b.id = coalesce(n.subscriber_id, s.subscriber_id)
@@ -94,6 +98,7 @@ export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNoti
         barred: row.barred,
         changeId: row.change_id,
         changeState: row.change_state,
+        hasToMove: row.has_to_move,
       }
     : null
 }

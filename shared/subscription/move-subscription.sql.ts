@@ -23,6 +23,15 @@ export async function lockSubscriptionsOf(db: Db, subscribers: readonly Subscrib
   return rows
 }
 
+/** Whether a subscriber follows anything. */
+export async function followsAnything(db: Db, subscriber: SubscriberId): Promise<boolean> {
+  const { rowCount } = await db.query(
+    `select from subscriptions where subscriber_id = $1 and state = 'active' limit 1`,
+    [subscriber],
+  )
+  return rowCount === 1
+}
+
 /**
  * Gives a subscription to another subscriber. It keeps its id, and with it the letters that are on their way: they go
  * to the new address, once. The caller has seen to it that nobody else's stands in the place.

@@ -89,6 +89,29 @@ test('a mail host that cannot be used shows at the desk though no mailing is und
   expect(sender.standing()).toEqual({ accepted: 1, trouble: null })
 })
 
+test('a notice that the mail host took while the database was away is sent once', async () => {
+  let faults = 0
+  const { pool } = database
+  const broken = new Proxy(pool, {
+    get: (target, name) =>
+      name !== 'query'
+        ? Reflect.get(target, name)
+        : async (...asked: Parameters<typeof pool.query>) => {
+            const isRecord = JSON.stringify(asked[1] ?? '').includes('"sent"')
+            if (isRecord && ++faults < 3) throw new Error('the connection was cut')
+            return target.query(...asked)
+          },
+  })
+  const hurried = await openNoticeSender(broken)
+  await follow(house, newsroom, 'kari@example.org')
+  await hurried.workAtOnce()
+  const { rows } = await pool.query('select state, attempt from notices')
+  expect(rows).toEqual([{ state: 'sent', attempt: 1 }])
+  expect(faults).toBe(3)
+  expect(hurried.inbox.received).toHaveLength(1)
+  await hurried.close()
+})
+
 test('a receiving domain that does not answer keeps no reader of another one from her confirmation', async () => {
   const { given: itAnswers, give: answer } = signal()
   sender.inbox.slow.set('silent.example', itAnswers)

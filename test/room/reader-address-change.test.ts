@@ -102,6 +102,20 @@ test('nothing changes until the new address confirms; then all a reader follows 
   })
 })
 
+test('who has left everything before the new address was asked hears nothing more of it there, and its link moves nothing', async () => {
+  const { id } = await givenFollower(house, newsroom, 'leaves@example.org')
+  const leave = () =>
+    postForm(house, `/unsubscribe/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 3n, 0n])}`, {
+      'List-Unsubscribe': 'One-Click',
+    })
+  const door = await asked('leaves@example.org', 'first-new@example.org')
+  await askFor(id, 'second-new@example.org')
+  expect((await leave()).statusCode).toBe(200)
+  expect(await sender.work()).toEqual([])
+  expect((await postForm(house, door, {})).statusCode).toBe(410)
+  expect(await sender.work()).toEqual([])
+})
+
 test('the answer is the same whether the new address is known, follows, waits or is barred', async () => {
   await givenFollower(house, newsroom, 'asker@example.org')
   const { id } = await subscriptionOf(pool, newsroom, 'asker@example.org')

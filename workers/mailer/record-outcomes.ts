@@ -22,15 +22,17 @@ export async function recordOutcomes(
   batch: readonly Recorded[],
   claimedAt: string | null,
 ): Promise<void> {
+  const about = { mailing: chunk.mailingId, chunk: chunk.n, letters: batch.length }
+  await untilRecorded(deps.log, about, () => recordOnce(deps.pool, chunk, batch, claimedAt))
+}
+
+/** Offers it again and again, until it is recorded. */
+export async function untilRecorded(log: Log, about: object, record: () => Promise<void>): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await recordOnce(deps.pool, chunk, batch, claimedAt)
+      return await record()
     } catch (err) {
-      warnSeldom(
-        deps.log,
-        { err, mailing: chunk.mailingId, chunk: chunk.n, letters: batch.length, tries },
-        'could not record; trying again',
-      )
+      warnSeldom(log, { err, ...about, tries }, 'could not record; trying again')
       await setTimeout(Math.min(100 * tries, 1_000))
     }
   }

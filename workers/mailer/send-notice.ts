@@ -16,6 +16,7 @@ import { suppressBouncedReader } from '../../shared/suppression/suppression.sql.
 import { judgeOutcome } from './judge-outcome.ts'
 import type { PreparedNotices } from './prepared-notices.ts'
 import type { ReceivingDomains } from './receiving-domains.ts'
+import { untilRecorded } from './record-outcomes.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import { saysNowhere } from './reply-rules.ts'
 import type { RetryCurve } from './retry-curve.ts'
@@ -97,7 +98,6 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     prepared,
     reader,
   })
-  clearInterval(renewing)
   const isDoubtful = outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)
   const verdict = judgeOutcome(outcome, {
     isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domainOf(notice.address))),
@@ -111,22 +111,27 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
   else if (verdict.state === 'sent') deps.circuit.tellSuccess()
   else if (verdict.unfit !== undefined) deps.unfit.tell({ notices: notice.kind }, verdict.unfit)
-  if (verdict.state === 'bounced') {
-    // The address it was sent to, which need not be the one the subscription has now.
-    await suppressBouncedReader(deps.pool, notice.subscriberId)
-    await endAllOf(deps.pool, [notice.subscriberId], 'bounced')
-  }
   const again = verdict.state === 'due' || verdict.state === 'deferred'
   const goesOn =
     outcome.kind === 'not-started' && performance.now() < until && !deps.stopping() && deps.circuit.rest() === 0
-  await recordNotice(deps.pool, notice, {
+  const recorded = {
     // In doubt to the end of the curve: enough copies.
     state: again ? 'deferred' : verdict.state === 'in_doubt' ? 'failed' : verdict.state,
     // Due at once where it goes on: whoever looks takes it up, should this process end.
     wait: goesOn ? 0 : again ? (verdict.wait ?? relayRest) : null,
     reply: verdict.reply ?? verdict.relay ?? null,
     counts: verdict.begun,
+  } as const
+  // A host that has taken it is asked once, whatever becomes of the database meanwhile.
+  await untilRecorded(deps.log, { notice: id }, async () => {
+    if (verdict.state === 'bounced') {
+      // The address it was sent to, which need not be the one the subscription has now.
+      await suppressBouncedReader(deps.pool, notice.subscriberId)
+      await endAllOf(deps.pool, [notice.subscriberId], 'bounced')
+    }
+    await recordNotice(deps.pool, notice, recorded)
   })
+  clearInterval(renewing)
   if (goesOn) return true
   deps.log.info({ notice: id, kind: notice.kind, state: verdict.state, attempt: notice.attempt }, 'notice tried')
   return false
@@ -144,7 +149,7 @@ const stillHolds: Readonly<Record<NoticeKind, (notice: ClaimedNotice) => boolean
   'preferences-link': ({ subscriptionState, isHolder }) => subscriptionState === 'active' && isHolder,
   'leave-link': ({ subscriptionState, isHolder }) => subscriptionState === 'active' && isHolder,
   'my-data-link': () => true,
-  'new-address': ({ changeState }) => changeState === 'asked',
+  'new-address': ({ changeState, hasToMove }) => changeState === 'asked' && hasToMove,
   'address-changed': ({ changeState }) => changeState === 'done',
 }
 

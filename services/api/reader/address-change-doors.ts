@@ -14,6 +14,7 @@ import { findAddressChange, lockAddressChange } from '../../../shared/subscriber
 import type { AddressChange, AddressChangeId } from '../../../shared/subscriber/address-change.ts'
 import { changeAddress, undoChange } from '../../../shared/subscriber/change-address.sql.ts'
 import { findAddress } from '../../../shared/subscriber/subscriber.sql.ts'
+import { followsAnything } from '../../../shared/subscription/move-subscription.sql.ts'
 import { findWishes } from '../../../shared/subscription/wishes.sql.ts'
 import { liftByConfirming } from '../../../shared/suppression/lift-by-confirming.sql.ts'
 import { sendChoiceNote } from './choice-note.ts'
@@ -65,6 +66,8 @@ async function standing(db: Db, name: DoorName, change: AddressChange, expired: 
   const door = doors[name]
   if (change.state === door.to) return 'done'
   if (change.state !== door.from || expired) return 'over'
+  // Who has left everything meanwhile has nothing that could go to the new address.
+  if (name === 'new-address' && !(await followsAnything(db, change.from))) return 'over'
   return (await findAddress(db, change[door.address])) === null ? 'over' : 'open'
 }
 
@@ -95,7 +98,8 @@ async function act(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, name: 
         },
         now,
       )
-    if (name !== 'new-address' || change.from === change.to) return { change, stands: 'done' as const, owed: false }
+    if (name !== 'new-address' || change.from === change.to || moved.length === 0)
+      return { change, stands: 'done' as const, owed: false }
     const notice = {
       id: noticeId,
       kind: 'address-changed',
