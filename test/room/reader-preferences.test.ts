@@ -5,6 +5,7 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { confirmToken, follow, givenFollower, postForm, type ReaderHouse, readerHouse } from '../rig/reader-house.ts'
+import { until } from '../rig/until.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -204,6 +205,29 @@ describe('leaving from the page', () => {
     expect((await postForm(house, link, { act: 'leave-all' })).statusCode).toBe(200)
     expect(house.optedOut.toSorted()).toEqual([id, elsewhere.id].toSorted())
   })
+})
+
+test('all newsrooms are left also by whom a change of address is moving at that moment', async () => {
+  const { email, id, link } = await reader()
+  const elsewhere = await givenFollower(house, other, email)
+  const both = [id, elsewhere.id]
+  const holder = await pool.connect()
+  await holder.query('begin')
+  await holder.query('select from subscriptions where id = any($1) for update', [both])
+  const { rows } = await holder.query(
+    `insert into subscribers (address, address_key, address_hash, created_at)
+     values ('moved@example.org', 'moved@example.org', sha256('moved'), now()) returning id`,
+  )
+  await holder.query('update subscriptions set subscriber_id = $2 where id = any($1)', [both, rows[0].id])
+  const left = postForm(house, link, { act: 'leave-all' })
+  await until('it waits for the row', async () => {
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    return (await pool.query(waits)).rowCount === 1
+  })
+  await holder.query('commit')
+  holder.release()
+  expect((await left).statusCode).toBe(200)
+  for (const one of both) expect(await wishesOf(one)).toMatchObject({ state: 'ended', ended_reason: 'unsubscribed' })
 })
 
 test('only the link of a letter opens it: a confirmation’s, one changed in a bit, or another reader’s number does not', async () => {

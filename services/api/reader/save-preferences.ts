@@ -3,6 +3,7 @@ import { recordConsent } from '../../../shared/consent/consent.sql.ts'
 import { type ConsentDetail, type ConsentEntry, versionedWording } from '../../../shared/consent/consent.ts'
 import { oweChangeNotice } from '../../../shared/notice/notice.sql.ts'
 import type { NoticeId } from '../../../shared/notice/notice.ts'
+import type { Db } from '../../../shared/postgres/pool.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import type { Address } from '../../../shared/subscriber/address.ts'
 import { countAddressChanges, insertAddressChange } from '../../../shared/subscriber/address-change.sql.ts'
@@ -10,7 +11,7 @@ import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
 import { keepSubscriberOf, rememberSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
 import { changeFrequency } from '../../../shared/subscription/change-frequency.sql.ts'
 import { endAllOf } from '../../../shared/subscription/end-subscriptions.sql.ts'
-import { lockSubscriptionsOf } from '../../../shared/subscription/move-subscription.sql.ts'
+import { type HeldBy, lockSubscriptionsOf } from '../../../shared/subscription/move-subscription.sql.ts'
 import { endSubscription } from '../../../shared/subscription/subscription.sql.ts'
 import type { SubscriptionId, Wishes } from '../../../shared/subscription/subscription.ts'
 import { findWishes, lockWishes, writeWishes } from '../../../shared/subscription/wishes.sql.ts'
@@ -69,14 +70,23 @@ export async function leaveByPreferences(
   act: Act,
 ): Promise<void> {
   const left = await inTransaction(deps.pool, async (tx) => {
-    const held = which === 'all' ? await findWishes(tx, id) : null
-    const all = held ? await lockSubscriptionsOf(tx, [held.subscriberId]) : []
-    const one = held ? null : await endSubscription(tx, id, 'unsubscribed')
-    const these = held ? await endAllOf(tx, [held.subscriberId], 'unsubscribed') : one ? [one] : []
+    const all = which === 'all' ? await lockAllWith(tx, id) : []
+    const one = all[0] ? null : await endSubscription(tx, id, 'unsubscribed')
+    const these = all[0] ? await endAllOf(tx, [all[0].subscriberId], 'unsubscribed') : one ? [one] : []
     for (const subscription of these) await recordConsent(tx, { ...act, act: 'ended', subscription }, deps.now())
     return all.map((subscription) => subscription.id)
   })
   await Promise.all([...new Set([id, ...left])].map((one) => deps.afterOptOut(one)))
+}
+
+/** All that the reader of this one has, kept from changing; none: there is no such subscription. */
+async function lockAllWith(tx: Db, id: SubscriptionId): Promise<HeldBy[]> {
+  for (;;) {
+    const held = await findWishes(tx, id)
+    const all = held ? await lockSubscriptionsOf(tx, [held.subscriberId]) : []
+    // A change of address that was under way has given it to another meanwhile: what its link speaks of went along.
+    if (held === null || all.some((one) => one.id === id)) return all
+  }
 }
 
 const hashOf = (deps: ReaderDeps, address: Address) => hashAddress(deps.addressHashKey, address.key)
