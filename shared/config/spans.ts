@@ -5,7 +5,8 @@ export const spans = {
     least: 3,
     most: 90,
     default: '7',
-    reason: 'Days after which a sign-up nobody has confirmed lapses, and its address is deleted.',
+    reason:
+      'Days after which a sign-up nobody has confirmed lapses, and its address is deleted; counted anew when its reader asks for another link.',
   },
   KEEP_DELIVERIES_DAYS: {
     kind: 'count',

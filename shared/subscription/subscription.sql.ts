@@ -51,6 +51,11 @@ export async function lockSubscription(db: Db, id: SubscriptionId): Promise<Subs
   return rows[0] ? subscriptionOf(rows[0]) : null
 }
 
+/** A request whose reader has asked for another link is as young as that: it lapses no sooner than the link does. */
+export async function renewRequest(db: Db, id: SubscriptionId, now: Date): Promise<void> {
+  await db.query(`update subscriptions set requested_at = $2 where id = $1 and state = 'pending'`, [id, now])
+}
+
 export async function findSubscription(db: Db, id: SubscriptionId): Promise<Subscription | null> {
   const { rows } = await db.query<SubscriptionRow>(
     `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at

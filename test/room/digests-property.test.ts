@@ -241,7 +241,7 @@ class Play {
         release.withdrawn = true
       } else {
         release.revision += 1
-        await correctRelease(tx, this.newsroom, toldAs(which, release.revision, release.topics), new Date())
+        await correctRelease(tx, this.newsroom, toldAs(which, release.revision, release.topics), () => new Date())
       }
     })
   }

@@ -91,7 +91,7 @@ test('everything at once: publishing, revising, changing frequency, cutting and 
       const revision = revisions[which]! + 1
       await inTransaction(pool, async (tx) => {
         if (isWithdrawn) await withdrawRelease(tx, newsroom, `r${which}`, new Date())
-        else await correctRelease(tx, newsroom, toldAs(which, revision), new Date())
+        else await correctRelease(tx, newsroom, toldAs(which, revision), () => new Date())
       })
       revisions[which] = isWithdrawn ? 0 : revision
     }

@@ -94,7 +94,9 @@ test('a digest with a text amended since is not sent again where it was in doubt
   expect(await settleDoubts(database.pool, digest, 'again')).toEqual({ letters: 1, left: 0 })
   await engine.reconcileAndSend()
   await doubt()
-  await inTransaction(database.pool, (tx) => correctRelease(tx, newsroom, toldAs('b', 'Ferga går ikke'), new Date()))
+  await inTransaction(database.pool, (tx) =>
+    correctRelease(tx, newsroom, toldAs('b', 'Ferga går ikke'), () => new Date()),
+  )
   expect(await settleDoubts(database.pool, digest, 'again')).toBe('over')
   expect(await settleDoubts(database.pool, digest, 'sent')).toEqual({ letters: 1, left: 0 })
 })

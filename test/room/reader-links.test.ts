@@ -113,7 +113,11 @@ describe('the link in a confirmation', () => {
       expect(answer.body).not.toContain('late@')
     }
     expect(house.woken).toHaveLength(1)
-    expect((await subscriptionOf(pool, newsroom, 'late@example.org')).state).toBe('pending')
+    const { id, state } = await subscriptionOf(pool, newsroom, 'late@example.org')
+    expect(state).toBe('pending')
+    // What is promised to work for three days does not lapse after a week from the first request.
+    const { rows } = await pool.query('select requested_at from subscriptions where id = $1', [id])
+    expect(rows).toEqual([{ requested_at: house.clock.now }])
     const fresh = await confirmToken(house, newsroom, 'late@example.org')
     expect((await postForm(house, `/confirm/${fresh}`, {})).statusCode).toBe(200)
     house.clock.now = new Date()

@@ -14,6 +14,7 @@ import { openTestApi, type TestApi } from '../rig/api.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine, sendWholeChunk } from '../rig/engine.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
 
 let database: TestDatabase
 let api: TestApi
@@ -111,6 +112,25 @@ describe('a correction', () => {
     const answer = await correct('Rett tekst', { publishedAt: '2024-01-01T10:00:00+01:00' })
     await engine.send(mailingOf(answer))
     expect(subjects()).toEqual(['Rett tekst', 'Rett tekst', 'Rett tekst'])
+  })
+
+  test('that comes in the moment of an embargo’s hour hides nothing that is shown already', async () => {
+    const hour = new Date(Date.now() + 2_000)
+    await publish('Gammel tekst', { publishedAt: hour.toISOString() })
+    const holder = await database.pool.connect()
+    await holder.query('begin')
+    await holder.query('select from releases for update')
+    const answer = correct('Rett tekst', { publishedAt: '2099-01-01T10:00:00+01:00' })
+    await until('it waits for the release', async () => {
+      const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      return (await database.pool.query(waits)).rowCount === 1
+    })
+    await until('the hour has come', () => Date.now() > hour.getTime())
+    await holder.query('rollback')
+    holder.release()
+    expect((await answer).json()).toMatchObject({ revision: 2 })
+    const { rows } = await database.pool.query('select published_at from releases')
+    expect(rows).toEqual([{ published_at: hour }])
   })
 
   test('sent again owes nothing twice, and of an unknown release is refused', async () => {

@@ -39,7 +39,7 @@ export async function acceptWebhook(
       return earlier.answer as PublishAnswer
     }
     if ('faults' in webhook) throw new Refusal('BODY_NOT_VALID', webhook.faults)
-    const fresh = await act(tx, newsroom, webhook, deps.now())
+    const fresh = await act(tx, newsroom, webhook, deps.now)
     await insertReceivedWebhook(tx, newsroom.id, webhookId, { bodyHash, status: 202, answer: fresh }, deps.now())
     return fresh
   })
@@ -50,14 +50,14 @@ export async function acceptWebhook(
   return answer
 }
 
-function act(tx: Db, newsroom: Newsroom, webhook: ReadWebhook, now: Date): Promise<PublishAnswer> {
+function act(tx: Db, newsroom: Newsroom, webhook: ReadWebhook, now: () => Date): Promise<PublishAnswer> {
   switch (webhook.type) {
     case 'release.published':
-      return publishRelease(tx, newsroom, webhook, now)
+      return publishRelease(tx, newsroom, webhook, now())
     case 'release.corrected':
       return correctRelease(tx, newsroom, webhook, now)
     case 'release.withdrawn':
-      return withdrawRelease(tx, newsroom, webhook.data.externalId, now)
+      return withdrawRelease(tx, newsroom, webhook.data.externalId, now())
   }
 }
 

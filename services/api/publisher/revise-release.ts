@@ -14,8 +14,15 @@ import { contentOf, saysTheSame, type ToldRelease, topicsOf } from './publish-re
  * Amends a release: what is unsent of the old revision stays unsent, and every reader of now is owed the new one. While
  * nobody has had a letter, under embargo above all, it is simply the release.
  */
-export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelease, now: Date): Promise<PublishAnswer> {
+export async function correctRelease(
+  tx: Db,
+  newsroom: Newsroom,
+  told: ToldRelease,
+  clock: () => Date,
+): Promise<PublishAnswer> {
   const { release, mailing } = await known(tx, newsroom, told.data.externalId)
+  // The hour of an embargo may have come while others were waited for.
+  const now = clock()
   const amended: Release = {
     ...release,
     // What is public stays public: a later hour would hide what readers already have.
@@ -27,7 +34,8 @@ export async function correctRelease(tx: Db, newsroom: Newsroom, told: ToldRelea
   if (mailing && release.revision > 1 && isTheSame(release, amended)) return tellPublisher(release, mailing)
   const { begun } = await supersede(tx, release)
   const kind = begun || release.kind === 'correction' ? 'correction' : 'release'
-  return revise(tx, { ...amended, revision: release.revision + 1, kind }, now)
+  const publishedAt = begun ? release.publishedAt : amended.publishedAt
+  return revise(tx, { ...amended, publishedAt, revision: release.revision + 1, kind }, now)
 }
 
 const isTheSame = (known: Release, amended: Release) =>

@@ -4,7 +4,7 @@ import { oweNotice } from '../../../shared/notice/notice.sql.ts'
 import type { NoticeId } from '../../../shared/notice/notice.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { addressHashOf } from '../../../shared/subscriber/subscriber.sql.ts'
-import { lockSubscription } from '../../../shared/subscription/subscription.sql.ts'
+import { lockSubscription, renewRequest } from '../../../shared/subscription/subscription.sql.ts'
 import type { Subscription } from '../../../shared/subscription/subscription.ts'
 import { spendLetter } from './letter-budgets.ts'
 import type { ReaderDeps } from './reader-deps.ts'
@@ -29,7 +29,9 @@ export async function renewConfirmation(
     const hash = subscription?.state === 'pending' && (await addressHashOf(tx, subscription.subscriberId))
     if (!hash) return false
     const mayWrite = await spendLetter(tx, deps.addressHashKey, hash, newsroomId, now)
-    return oweNotice(tx, { id: noticeId, kind: 'confirmation', subscriptionId: id, mayWrite }, now)
+    const owed = await oweNotice(tx, { id: noticeId, kind: 'confirmation', subscriptionId: id, mayWrite }, now)
+    if (owed) await renewRequest(tx, id, now)
+    return owed
   })
   if (isOwed) deps.wakeNotice(noticeId)
 }
