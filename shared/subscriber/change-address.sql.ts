@@ -3,6 +3,7 @@ import {
   endInTheWay,
   giveSubscription,
   type HeldBy,
+  leaveEndBehind,
   lockSubscriptionsOf,
   mergeAway,
   unmerge,
@@ -57,6 +58,7 @@ async function putUnder(db: Db, one: HeldBy, to: SubscriberId, held: readonly He
   }
   if (!there) {
     await giveSubscription(db, one.id, to)
+    await leaveEndBehind(db, one.id, one.subscriberId)
     return true
   }
   await endInTheWay(db, there.id)

@@ -40,6 +40,19 @@ export async function giveSubscription(db: Db, id: SubscriptionId, to: Subscribe
   await db.query('update subscriptions set subscriber_id = $2 where id = $1', [id, to])
 }
 
+/**
+ * Marks the place that a subscription was moved from: a list imported once more would find nobody there, and bring back a reader who
+ * has moved, or left since.
+ */
+export async function leaveEndBehind(db: Db, moved: SubscriptionId, from: SubscriberId): Promise<void> {
+  await db.query(
+    `insert into subscriptions (newsroom_id, subscriber_id, state, language, requested_at, ended_at, ended_reason)
+     select newsroom_id, $2, 'ended', language, requested_at, greatest(now(), requested_at), 'merged'
+       from subscriptions where id = $1`,
+    [moved, from],
+  )
+}
+
 /** Ends one whose reader's new address follows the newsroom already. */
 export async function mergeAway(db: Db, id: SubscriptionId): Promise<void> {
   await db.query(

@@ -9,7 +9,7 @@ export type SubscriptionId = Brand<string, 'SubscriptionId'>
 export const subscriptionStates = ['pending', 'active', 'ended'] as const
 export type SubscriptionState = (typeof subscriptionStates)[number]
 
-/** `merged`: its reader moved to an address that followed the same newsroom already. */
+/** `merged`: its reader moved to an address that followed the same newsroom already; or it marks where one moved from. */
 export const endReasons = [
   'unsubscribed',
   'disowned',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { addSubscriptions } from '../../shared/subscription/add-subscriptions.sql.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -100,6 +101,20 @@ test('nothing changes until the new address confirms; then all a reader follows 
   await postForm(house, `/unsubscribe/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 3n, 0n])}`, {
     'List-Unsubscribe': 'One-Click',
   })
+})
+
+test('a list imported once more brings nobody back under the address they moved from, nor who has left since', async () => {
+  const { id } = await givenFollower(house, newsroom, 'listed@example.org')
+  const door = await asked('listed@example.org', 'elsewhere@example.org')
+  await postForm(house, door, {})
+  const again = () => addSubscriptions(pool, newsroom.id, ['listed@example.org', 'elsewhere@example.org'], 'nb')
+  expect(await again()).toEqual([])
+  await postForm(house, `/unsubscribe/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 3n, 0n])}`, {
+    'List-Unsubscribe': 'One-Click',
+  })
+  expect(await again()).toEqual([])
+  expect((await whoGets(newsroom)).filter((address) => /listed|elsewhere/.test(address))).toEqual([])
+  await sender.work()
 })
 
 test('who has left everything before the new address was asked hears nothing more of it there, and its link moves nothing', async () => {
