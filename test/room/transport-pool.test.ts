@@ -136,6 +136,31 @@ test.for(['MAIL', 'RCPT', 'DATA'])(
   },
 )
 
+test('closing puts a letter back whose MAIL the host answers with 421: that is no trouble of the host’s', async ({
+  host,
+  transport,
+}) => {
+  const underWay = signal()
+  const goOn = signal()
+  const { url } = await host(async (wire) => {
+    await welcome(wire)
+    await takeLetter(wire)
+    await wire.hear()
+    underWay.give()
+    await goOn.given
+    wire.say('421 4.3.2 enough for one connection')
+    await wire.hearEnd()
+  })
+  const { send, close } = transport(url)
+  expect((await send(letterTo('first@mail.example'))).kind).toBe('accepted')
+  const second = send(letterTo('second@mail.example'))
+  await underWay.given
+  const closed = close()
+  goOn.give()
+  expect(await second).toEqual({ kind: 'not-started' })
+  await closed
+})
+
 test('closing finishes the letter whose commands were written behind another', async ({ host, transport }) => {
   const underWay = signal()
   const goOn = signal()

@@ -3,7 +3,8 @@ import { openTurns } from '../../shared/turns.ts'
 
 /**
  * Turns at a chunk of which nothing is left but letters that keep the mail host waiting, or that it keeps waiting. Their
- * job is over, so that other chunks go on; the chunk stays leased until they have come to an end.
+ * job is over, so that other chunks go on; the chunk stays leased until they have come to an end, and what becomes due in it
+ * meanwhile is sent from here.
  */
 export type Lingering = {
   add(turn: Promise<void>): void
