@@ -102,7 +102,8 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               case when h.paced is not null then lower(split_part(b.address, '@', 2)) end as domain
          from held h
         cross join locked s
-         join subscribers b on b.id = s.subscriber_id
+         -- By key: at tens of thousands of readers a join of the two reads them all for each chunk.
+        cross join lateral (select address, address_hash from subscribers where id = s.subscriber_id offset 0) b
          left join suppressions x on x.address_hash = b.address_hash
      ), ${bucketsAfter('locked')}, placed as (
        select a.*, p.turn_at, p.held_until, p.rate, p.domain is not null as is_paced,
@@ -179,8 +180,11 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
           and d.state in ('due', 'deferred')
           and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
-         join subscriptions s on s.id = d.subscription_id
-         join subscribers b on b.id = s.subscriber_id
+         -- The chunk's, whatever the planner thinks of how many letters are due: it might read all there are.
+         join subscriptions s on s.id = d.subscription_id and s.id > h.after_id and s.id <= h.upto_id
+         -- By key; and compared again, because a subscription that was waited for may be another reader's by now.
+         join lateral (select id, address, address_hash from subscribers where id = s.subscriber_id offset 0) b
+           on b.id = s.subscriber_id
          left join suppressions x on x.address_hash = b.address_hash
         order by d.subscription_id
         limit $4
