@@ -164,7 +164,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
     text: `with turn_taken as materialized (
        select begin_claim($1)
      ), held as (
-       select c.after_id, c.upto_id, m.state as mailing_state,
+       select c.after_id, c.upto_id, m.accepted_at, m.state as mailing_state,
               coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
@@ -172,7 +172,8 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
      ), owed as (
        select d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
-                   when s.state <> 'active' or b.address is null then 'opted_out'
+                   -- Who left and has come back since is a reader of what is accepted from then on.
+                   when s.state <> 'active' or s.activated_at > h.accepted_at or b.address is null then 'opted_out'
                    when x.address_hash is not null then 'suppressed'
                    when h.is_late then 'failed'
                    else 'claimed' end as verdict

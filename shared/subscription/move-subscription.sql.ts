@@ -62,10 +62,10 @@ export async function mergeAway(db: Db, id: SubscriptionId): Promise<void> {
   )
 }
 
-/** Takes up again what ended only because it was merged. */
+/** Takes up again what ended only because it was merged, as if it had gone on: its reader never left. */
 export async function unmerge(db: Db, ids: readonly SubscriptionId[]): Promise<SubscriptionId[]> {
   const { rows } = await db.query<{ id: SubscriptionId }>(
-    `update subscriptions set state = 'active', ended_at = null, ended_reason = null, activated_at = now()
+    `update subscriptions set state = 'active', ended_at = null, ended_reason = null
       where id = any($1::bigint[]) and state = 'ended' and ended_reason = 'merged'
      returning id`,
     [ids],

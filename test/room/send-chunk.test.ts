@@ -304,6 +304,29 @@ describe('a reader who leaves', () => {
     expect(inbox.received).toHaveLength(states.sent ?? 0)
   })
 
+  test('and comes back while the letter waits for another try is a reader of what comes from then on', async () => {
+    const [reader] = await givenReaders(database.pool, newsroom, 1)
+    inbox.refuse(reader!.address, { code: 451, text: '4.7.1 come back later', times: 1 })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(await statesOf(mailingId)).toEqual({ deferred: 1 })
+    await database.pool.query(`update subscriptions set state = 'ended', ended_at = now() where id = $1`, [
+      reader!.subscriptionId,
+    ])
+    await database.pool.query(
+      `update subscriptions set state = 'active', activated_at = now(), ended_at = null where id = $1`,
+      [reader!.subscriptionId],
+    )
+    await database.pool.query('update deliveries set until = now()')
+    await database.pool.query('update chunks set next_at = now()')
+    await engine.reconcileAndSend()
+    expect(await statesOf(mailingId)).toEqual({ opted_out: 1 })
+    const next = await givenMailing(database.pool, newsroom)
+    await engine.send(next.mailingId)
+    expect(addressees()).toEqual([reader!.address])
+    expect(await statesOf(next.mailingId)).toEqual({ sent: 1 })
+  })
+
   test('right after its mailing was replaced is answered no sooner', async () => {
     const [reader] = await givenReaders(database.pool, newsroom, 1)
     const { release, mailingId } = await givenMailing(database.pool, newsroom)
