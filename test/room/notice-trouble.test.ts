@@ -112,6 +112,32 @@ test('a notice that the mail host took while the database was away is sent once'
   await hurried.close()
 })
 
+test('a notice that cannot be made just now is due again in seconds', async () => {
+  const { pool } = database
+  let faults = 0
+  const broken = new Proxy(pool, {
+    get: (target, name) =>
+      name !== 'query'
+        ? Reflect.get(target, name)
+        : async (...asked: Parameters<typeof pool.query>) => {
+            if (JSON.stringify(asked).includes('from newsrooms') && ++faults === 1)
+              throw new Error('the connection was cut')
+            return target.query(...asked)
+          },
+  })
+  const hurried = await openNoticeSender(broken)
+  await follow(house, newsroom, 'kari@example.org')
+  await expect(hurried.workAtOnce()).rejects.toThrow('the connection was cut')
+  const { rows } = await pool.query(
+    `select state, attempt, next_at < now() + interval '10 seconds' as "isSoon" from notices`,
+  )
+  expect(rows).toEqual([{ state: 'deferred', attempt: 1, isSoon: true }])
+  await pool.query(`update notices set state = 'due', next_at = now()`)
+  await hurried.workAtOnce()
+  expect(hurried.inbox.received).toHaveLength(1)
+  await hurried.close()
+})
+
 test('a receiving domain that does not answer keeps no reader of another one from her confirmation', async () => {
   const { given: itAnswers, give: answer } = signal()
   sender.inbox.slow.set('silent.example', itAnswers)

@@ -2,12 +2,13 @@ import { setTimeout } from 'node:timers/promises'
 import { claimValidity } from '../../shared/delivery/delivery.ts'
 import { domainOf } from '../../shared/delivery/pace.ts'
 import { fillLetter } from '../../shared/letter/fill.ts'
+import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { mailDate } from '../../shared/letter/mail-date.ts'
 import { sealExpiring } from '../../shared/links/expiring-link.ts'
 import type { LinkKeys } from '../../shared/links/token.ts'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Log } from '../../shared/log/log.ts'
-import type { NoticeId, NoticeKind } from '../../shared/notice/notice.ts'
+import { type NoticeId, type NoticeKind, noticeClaim } from '../../shared/notice/notice.ts'
 import { type ClaimedNotice, claimNotice, keepNotice, recordNotice } from '../../shared/notice/notice-claims.sql.ts'
 import { confirmationNumbers } from '../../shared/notice/notice-token.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -74,7 +75,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     return false
   }
 
-  const prepared = await deps.notices.of(notice.newsroomId, notice.kind, notice.language)
+  const prepared = await prepare(deps, notice)
   const reader = {
     to: notice.address,
     messageId: `notice-${notice.id}@${deps.mailDomain}`,
@@ -135,6 +136,18 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   if (goesOn) return true
   deps.log.info({ notice: id, kind: notice.kind, state: verdict.state, attempt: notice.attempt }, 'notice tried')
   return false
+}
+
+/** Where it cannot be made, the claim is given back: somebody waits for it, and what is in the way may pass in seconds. */
+async function prepare({ pool, notices }: NoticeDeps, notice: Sendable): Promise<PreparedLetter> {
+  try {
+    return await notices.of(notice.newsroomId, notice.kind, notice.language)
+  } catch (fault) {
+    const wait = Math.min(noticeClaim, relayRest * notice.attempt)
+    // Should that fail as well, the claim runs out.
+    await recordNotice(pool, notice, { state: 'deferred', wait, reply: null, counts: true }).catch(() => undefined)
+    throw fault
+  }
 }
 
 type Sendable = ClaimedNotice & { readonly address: string }
