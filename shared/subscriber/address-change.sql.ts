@@ -1,4 +1,6 @@
-import type { Db } from '../postgres/pool.ts'
+import { eraseReplies } from '../delivery/erase-replies.sql.ts'
+import type { Db, Pool } from '../postgres/pool.ts'
+import { inTransaction } from '../postgres/transaction.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 import { type AddressChange, type AddressChangeId, type AddressChangeState, undoDays } from './address-change.ts'
 import type { SubscriberId } from './subscriber.ts'
@@ -68,17 +70,34 @@ export async function recordUndone(db: Db, id: AddressChangeId): Promise<void> {
   await db.query(`update address_changes set state = 'undone' where id = $1 and state = 'done'`, [id])
 }
 
-/** Forgets changes that nobody confirmed in time, and those that can no longer be taken back. */
-export async function forgetAddressChanges(db: Db, unconfirmedDays: number, most: number): Promise<number> {
-  const { rowCount } = await db.query(
-    `delete from address_changes
-      where id = any(array(select id from address_changes
-                            where (state = 'asked' and asked_at < now() - $1 * interval '1 day')
-                               or (state <> 'asked' and done_at < now() - $2 * interval '1 day')
-                            order by id limit $3))`,
-    [unconfirmedDays, undoDays, most],
+/** Subscriptions that these readers had until they changed their address. */
+export async function movedAwayFrom(db: Db, subscribers: readonly SubscriberId[]): Promise<SubscriptionId[]> {
+  const { rows } = await db.query<{ moved: SubscriptionId[] }>(
+    `select moved from address_changes where from_subscriber = any($1::bigint[]) and state = 'done'`,
+    [subscribers],
   )
-  return rowCount ?? 0
+  return rows.flatMap(({ moved }) => moved)
+}
+
+/**
+ * Forgets changes that nobody confirmed in time, and those that can no longer be taken back. With these goes what mail hosts said while
+ * the old address was written to: an erasure of it would not find that any more.
+ */
+export async function forgetAddressChanges(pool: Pool, unconfirmedDays: number, most: number): Promise<number> {
+  return inTransaction(pool, async (tx) => {
+    const { rows } = await tx.query<{ moved: SubscriptionId[] | null }>(
+      `delete from address_changes
+        where id = any(array(select id from address_changes
+                              where (state = 'asked' and asked_at < now() - $1 * interval '1 day')
+                                 or (state <> 'asked' and done_at < now() - $2 * interval '1 day')
+                              order by id limit $3))
+       returning case when state = 'done' then moved end as moved`,
+      [unconfirmedDays, undoDays, most],
+    )
+    const moved = rows.flatMap((row) => row.moved ?? [])
+    if (moved.length > 0) await eraseReplies(tx, [], moved)
+    return rows.length
+  })
 }
 
 /** Forgets that these subscribers ever changed their address. */

@@ -11,7 +11,7 @@ import { clearWishes, endAllOf } from '../subscription/end-subscriptions.sql.ts'
 import { lockSubscriptionsOf } from '../subscription/move-subscription.sql.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 import { suppressErased } from '../suppression/suppression.sql.ts'
-import { eraseAddressChanges } from './address-change.sql.ts'
+import { eraseAddressChanges, movedAwayFrom } from './address-change.sql.ts'
 import { eraseAddresses, forgetAddresses, lockReadersByHash, recentlyErased } from './subscriber.sql.ts'
 
 export type Erasure = {
@@ -43,7 +43,7 @@ export async function eraseReader(
     for (const subscription of ended) await recordConsent(tx, { ...act, act: 'ended', subscription }, now)
     await clearWishes(tx, readers)
     await eraseOrigins(tx, readers)
-    await eraseReplies(tx, readers)
+    await eraseReplies(tx, readers, await movedAwayFrom(tx, readers))
     await forgetReplies(tx, readers)
     await forgetLinkRequests(tx, addressHash)
     await eraseAddressChanges(tx, readers)
@@ -68,6 +68,6 @@ const repliesComeFor = 3
 export async function eraseLateReplies(pool: Pool): Promise<void> {
   const readers = await recentlyErased(pool, repliesComeFor)
   if (readers.length === 0) return
-  await eraseReplies(pool, readers)
+  await eraseReplies(pool, readers, [])
   await forgetReplies(pool, readers)
 }

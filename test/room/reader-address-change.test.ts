@@ -2,6 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { forgetAddressChanges } from '../../shared/subscriber/address-change.sql.ts'
+import { hashAddress } from '../../shared/subscriber/address-hash.ts'
+import { eraseReader } from '../../shared/subscriber/erase-reader.sql.ts'
 import { addSubscriptions } from '../../shared/subscription/add-subscriptions.sql.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -160,8 +163,13 @@ test('an address that follows already goes on as it does, once; taken back, both
   expect(await state(mine.id)).toEqual({ state: 'ended', ended_reason: 'merged' })
   expect(await state(theirs.id)).toEqual({ state: 'active', ended_reason: null })
   const told = (await sender.work()).find(({ to }) => to === 'old2@example.org')
+  const since = async () =>
+    (await pool.query('select activated_at from subscriptions where id = $1', [mine.id])).rows[0].activated_at
+  const before = await since()
   await postForm(house, doorIn(told!, 'old-address'), {})
   expect(await state(mine.id)).toEqual({ state: 'active', ended_reason: null })
+  // They never left: what was accepted meanwhile is theirs, and so is what was on its way.
+  expect(await since()).toEqual(before)
   expect(await state(theirs.id)).toEqual({ state: 'active', ended_reason: null })
 })
 
@@ -200,6 +208,39 @@ test('a letter on its way when the address changes goes to the new one, once', a
   const releases = sender.inbox.received.filter(({ raw }) => raw.includes('Precedence: bulk')).map(({ to }) => to)
   expect(releases.filter((to) => /flight|landed/.test(to))).toEqual(['landed@example.org'])
 })
+
+test.each(['erased', 'moved from for a month'])(
+  'what a mail host said under an address that is %s is gone',
+  async (why) => {
+    const room = await givenNewsroom(pool)
+    const name = why.split(' ')[0]!
+    const [from, to] = [`said-${name}@example.org`, `quiet-${name}@example.org`]
+    const { id } = await givenFollower(house, room, from)
+    const { mailingId } = await givenMailing(pool, room)
+    sender.inbox.refuse(from, { code: 451, text: `4.2.2 <${from}> is full`, times: 1 })
+    await engine.send(mailingId)
+    await postForm(house, await asked(from, to, room), {})
+    await sender.work()
+    const said = async () =>
+      (
+        await pool.query<{ reply: string | null; detail: string }>(
+          'select d.reply, a.detail from deliveries d join attempts a using (mailing_id, subscription_id) where subscription_id = $1',
+          [id],
+        )
+      ).rows.map(({ reply, detail }) => `${reply} ${detail}`)
+    expect(await said()).toEqual([expect.stringContaining(from)])
+
+    if (name === 'erased') {
+      const hash = hashAddress(house.deps.addressHashKey, from)
+      await eraseReader(pool, hash, { door: 'my-data-page', language: 'nb', wording: 'Erase' }, new Date())
+    } else {
+      await pool.query(`update address_changes set done_at = now() - interval '31 days' where $1 = any(moved)`, [id])
+      expect(await forgetAddressChanges(pool, 7, 10)).toBeGreaterThan(0)
+    }
+    expect((await said()).join()).not.toContain(from)
+    expect(await whoGets(room)).toEqual([to])
+  },
+)
 
 test('a link of three days ago asks no more, and the address that never answered is forgotten', async () => {
   await givenFollower(house, newsroom, 'old3@example.org')
