@@ -21,8 +21,8 @@ export async function unnumberedNewsrooms(db: Db): Promise<NewsroomId[]> {
  * One whose letters have been forgotten, months after it ended, was numbered or never will be: so what is read does not grow with
  * the years.
  *
- * `again` is what some readers may have had before it got this number: by a digest, or, where it was passed over by one that told of
- * what came later, by itself.
+ * `again` is what some readers may have had before it got this number: by a digest, or by itself, where it was passed over by one
+ * that told of what came later, or where it corrects a text that never had a number, having been paused.
  */
 export async function numberMailings(db: Db, newsroom: NewsroomId): Promise<void> {
   await db.query({
@@ -34,6 +34,9 @@ export async function numberMailings(db: Db, newsroom: NewsroomId): Promise<void
               or exists (select from digest_cuts c
                           where c.newsroom_id = m.newsroom_id and c.frequency is not null
                             and c.numbered_at > greatest(m.accepted_at, m.due_at))
+              or exists (select from mailings e
+                          where e.release_id = m.release_id and e.id < m.id and e.started_at is not null
+                            and not exists (select from digest_line l where l.mailing_id = e.id))
        from mailings m
       where m.newsroom_id = $1 and ${unnumbered}`,
     values: [newsroom],
