@@ -11,7 +11,8 @@ type ContentRow = { items: DigestItem[]; readers: SubscriptionId[] }
 
 /**
  * What a day's cut has to tell each of these readers: the releases between their cursor and the head of the line that
- * they were already reading for, did not pause for, wish for and do not have. Whoever has nothing to be told is in none.
+ * they were already reading for, did not pause for, wish for and do not have; and corrections of what they have, whenever these came.
+ * Whoever has nothing to be told is in none.
  *
  * A reader who has turned to letters at once is told only what was left to the last digest; what came since reaches
  * them by itself. The ledger is asked only about releases that were on the line before, and for readers who have
@@ -48,13 +49,14 @@ export async function listContents(
      ), wanted as materialized (
        -- Each reader with each event once: looked for in the events for each text, one reader back from a pause of months made a
        -- batch take minutes.
-       select distinct r.id, e.release_id
+       select r.id, e.release_id,
+              bool_or(r.paused_until is null or e.begins_at >= r.paused_until or e.begins_at < r.paused_from) as is_news
          from readers r
          join events e on e.n > r.low and e.accepted_at >= r.activated_at
-          and (r.paused_until is null or e.begins_at >= r.paused_until or e.begins_at < r.paused_from)
           and (r.only_these is null or e.id = any(r.only_these))
+        group by r.id, e.release_id
      ), known as (
-       select r.id, r.topics as wished, t.place, t.revision, t.is_amended, t.topics,
+       select r.id, r.topics as wished, w.is_news, t.place, t.revision, t.is_amended, t.topics,
               case when r.asks_ledger or t.again or t.first_n <= r.low
                    then (select h.revision from revision_had(r.id, t.release_id) h) end as had
          from wanted w
@@ -66,7 +68,7 @@ export async function listContents(
        select id, array_agg(place * 3 + case when had is not null then 2 else is_amended::int end
                             order by place) as contents
          from known
-        where case when had is null then wished = '{}' or topics = '{}' or wished && topics else had < revision end
+        where case when had is null then is_news and (wished = '{}' or topics = '{}' or wished && topics) else had < revision end
         group by id
      ), alike as (
        select contents, array_agg(id::text order by id) as readers from told group by contents

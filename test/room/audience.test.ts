@@ -123,6 +123,18 @@ describe('a release', () => {
   })
 })
 
+describe('a correction', () => {
+  test('goes also to who has the text it corrects and is on pause, and to nobody else who is', async () => {
+    await givenWishes({ had: {}, never: { pausedUntil: soon(hour) }, same: {} })
+    const { release, mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(reached()).toEqual(['had', 'same'])
+    await wish('had', { pausedUntil: soon(hour) })
+    await engine.send(await revise(release, 'correction'))
+    expect(reached()).toEqual(['had', 'same'])
+  })
+})
+
 describe('a withdrawal', () => {
   test('goes to all who had the release, whatever they wish now, and to nobody else', async () => {
     await givenWishes({ daily: {}, other: {}, away: {}, same: {}, never: { topics: ['roads'] } })

@@ -402,6 +402,21 @@ describe('a release whose mailing an operator', () => {
     expect(await endOfDay()).toEqual({ kari: ['Holdt igjen'] })
   })
 
+  test('has paused before any digest could tell of it, and that is corrected, is told as corrected to who had it by itself', async () => {
+    const { siri } = await givenDigestReaders(database.pool, newsroom, { siri: 'immediate', kari: 'daily' })
+    const mailing = await publish('a', 'Feil tall')
+    await engine.send(mailing)
+    expect(await letters()).toEqual({ siri: ['* Feil tall'] })
+    await pauseInTheMiddle(mailing)
+    await wishFrequency(database.pool, siri!.subscriptionId, 'daily')
+    await publish('b', 'Noe annet')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Noe annet'], siri: ['Noe annet'] })
+    await correct('a', 'Rett tall')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Rettet utgave: Rett tall'], siri: ['Rettelse: Rett tall'] })
+  })
+
   test('has paused as its last letters ended is over, and told', async () => {
     await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
     const mailing = await publish('a', 'Ferdig')
@@ -452,6 +467,27 @@ describe('nobody gets a digest', () => {
     await publish('c', 'Etter')
     await engine.reconcileAndSend()
     expect(await endOfDay()).toEqual({ kari: ['Etter | Før'] })
+  })
+
+  test('on pause; a correction that came in it of what they have is told afterwards', async () => {
+    const { kari } = await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    const pause = (until: string) =>
+      database.pool.query(`update subscriptions set paused_until = now() + $2::interval where id = $1`, [
+        kari!.subscriptionId,
+        until,
+      ])
+    await publish('a', 'Feil tall')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Feil tall'] })
+    await pause('1 hour')
+    await correct('a', 'Rett tall')
+    await publish('b', 'Under')
+    await correct('b', 'Under, rettet')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({})
+    await pause('0')
+    expect(await endOfDay()).toEqual({ kari: ['Rettelse: Rett tall'] })
+    expect(await endOfDay()).toEqual({})
   })
 
   test('of what was accepted before they followed', async () => {
