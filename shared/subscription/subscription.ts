@@ -35,6 +35,12 @@ export type Wishes = {
   readonly pausedUntil: Date | null
 }
 
+/** A pause that is over is none, but what came in it is still not owed: the next digest has to know of it. */
+export function keepEndedPause(held: Wishes, wanted: Wishes, now: Date): Wishes {
+  const isOver = held.pausedUntil !== null && held.pausedUntil <= now
+  return wanted.pausedUntil === null && isOver ? { ...wanted, pausedUntil: held.pausedUntil } : wanted
+}
+
 /** A reader's standing wish to hear from one newsroom. */
 export type Subscription = {
   readonly id: SubscriptionId

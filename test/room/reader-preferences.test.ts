@@ -117,6 +117,24 @@ test('a reader changes frequency, topics, language and pause at once; the log of
   expect(await wishesOf(id)).toMatchObject({ frequency: 'immediate', topics: [], paused_until: null })
 })
 
+test('a pause that is over is shown as none, and stays known when other wishes are saved', async () => {
+  const { id, link } = await reader()
+  const tomorrow = new Date(house.clock.now.getTime() + 86_400_000).toISOString().slice(0, 10)
+  const pausing = { ...everything, frequency: 'weekly', pause: tomorrow }
+  await postForm(house, link, pausing)
+  const { paused_until: until } = await wishesOf(id)
+  const before = house.clock.now
+  house.clock.now = new Date(until.getTime() + 3_600_000)
+  try {
+    expect((await get(link)).body).not.toContain(`value="${tomorrow}"`)
+    await postForm(house, link, { ...everything, frequency: 'daily' })
+  } finally {
+    house.clock.now = before
+  }
+  expect(await wishesOf(id)).toMatchObject({ frequency: 'daily', paused_until: until })
+  expect((await lastConsent(id)).detail).toEqual({ frequency: ['weekly', 'daily'] })
+})
+
 test('topics are kept each once and in the newsroom’s order', async () => {
   const { id, link } = await reader()
   await house.app.inject({

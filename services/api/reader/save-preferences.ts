@@ -13,7 +13,7 @@ import { changeFrequency } from '../../../shared/subscription/change-frequency.s
 import { endAllOf } from '../../../shared/subscription/end-subscriptions.sql.ts'
 import { type HeldBy, lockSubscriptionsOf } from '../../../shared/subscription/move-subscription.sql.ts'
 import { endSubscription } from '../../../shared/subscription/subscription.sql.ts'
-import type { SubscriptionId, Wishes } from '../../../shared/subscription/subscription.ts'
+import { keepEndedPause, type SubscriptionId, type Wishes } from '../../../shared/subscription/subscription.ts'
 import { findWishes, lockWishes, writeWishes } from '../../../shared/subscription/wishes.sql.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
@@ -41,10 +41,11 @@ export async function savePreferences(
     const held = await lockWishes(tx, id)
     if (held?.state !== 'active') return { saved: 'gone' as const, owed: false }
     const subscription = { id, newsroomId: held.newsroomId, subscriberId: held.subscriberId }
-    const detail = differences(held.wishes, wanted.wishes)
+    const wishes = keepEndedPause(held.wishes, wanted.wishes, now)
+    const detail = differences(held.wishes, wishes)
     if (Object.keys(detail).length > 0) {
-      await writeWishes(tx, id, wanted.wishes)
-      await changeFrequency(tx, id, wanted.wishes.frequency)
+      await writeWishes(tx, id, wishes)
+      await changeFrequency(tx, id, wishes.frequency)
       await recordConsent(tx, { ...act, act: 'changed', subscription, detail }, now)
     }
     if (!to) return { saved: 'saved' as const, owed: false }
