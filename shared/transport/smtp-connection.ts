@@ -103,12 +103,17 @@ export class SmtpConnection {
 
   /** Ends a wait that has lasted too long, and gives back a connection nobody has needed for a while. */
   sweep(now: number): void {
-    const { block } = this.#options.limits
     const waited = now - this.#socket.movedAt
-    if (this.#socket.isBlocked ? waited < 10 * block && !this.#socket.hasStalled(block) : waited < this.#patience())
-      return
+    if (this.#socket.isBlocked ? !this.#isBlockedTooLong(waited) : waited < this.#patience()) return
     if (this.#state === 'idle') this.quit()
     else this.cut('the host took too long')
+  }
+
+  #isBlockedTooLong(waited: number): boolean {
+    const { block, closing } = this.#options.limits
+    // Four of these are less than what a process may take to end.
+    const [most, standing] = this.#owner.isClosing() ? [4 * closing, Math.min(block, closing)] : [10 * block, block]
+    return waited >= most || this.#socket.hasStalled(standing)
   }
 
   #patience(): number {

@@ -199,16 +199,16 @@ export function openHandOver(
   }
 
   function settleBroken(errand: Errand, detail: string, wasCut: boolean): void {
+    // Where the system could not send everything, and the dot came last, the host has not seen the dot.
+    const isUnsent = step === 'dot' && socket.hasFailedWrite && !behind
     if (refusal) {
       settleErrand(errand, refusal)
-    } else if (step === 'dot') {
-      // Where the system could not send everything, and the dot came last, the host has not seen the dot.
-      const isUnsent = socket.hasFailedWrite && !behind
-      settleErrand(errand, isUnsent ? { kind: 'unreachable', phase: 'data', detail } : { kind: 'in-doubt', detail })
+    } else if (step === 'dot' && !isUnsent) {
+      settleErrand(errand, { kind: 'in-doubt', detail })
     } else if (wasCut && owner.isClosing()) {
       settleErrand(errand, { kind: 'not-started' })
     } else {
-      const outcome: Outcome = { kind: 'unreachable', phase: phaseOf(step), detail }
+      const outcome: Outcome = { kind: 'unreachable', phase: isUnsent ? 'data' : phaseOf(step), detail }
       // A host may give up an idle connection in the moment we write to it: no fault, and no answer.
       if (outcome.phase === 'mail' && !wasCut) owner.onLost(errand, outcome)
       else settleErrand(errand, outcome)

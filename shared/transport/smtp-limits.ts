@@ -16,7 +16,10 @@ export type SmtpLimits = {
    * commands that leave later than that are in vain, and cost the connection.
    */
   readonly prompt: number
-  /** For a reply to a letter whose dot has not left, while the transport closes: then it is put back. */
+  /**
+   * For a reply to a letter whose dot has not left, or for the system to take some of its bytes, while the transport closes: then it is
+   * put back.
+   */
   readonly closing: number
   /** For the farewell of a host we have sent QUIT. */
   readonly quit: number

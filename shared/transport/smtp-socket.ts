@@ -35,7 +35,7 @@ export class SmtpSocket {
   readonly #events: SocketEvents
   #socket: Socket
   #isWaiting = false
-  #isWatched = false
+  #watchedFor = 0
   #hasStalled = false
   #takenAt = 0
   #detail: string | null = null
@@ -80,12 +80,12 @@ export class SmtpSocket {
   }
 
   /**
-   * Whether the system has taken nothing of what it was given for so many milliseconds, since this was first asked. A
-   * large letter is one write: of how far it is only Node knows, and its timer goes by that.
+   * Whether the system has taken nothing of what it was given for so many milliseconds, since this was first asked with that
+   * limit. A large letter is one write: of how far it is only Node knows, and its timer goes by that.
    */
   hasStalled(limit: number): boolean {
-    if (!this.#isWatched) this.#socket.setTimeout(limit)
-    this.#isWatched = true
+    if (this.#watchedFor !== limit) this.#socket.setTimeout(limit)
+    this.#watchedFor = limit
     return this.#hasStalled
   }
 
@@ -135,11 +135,11 @@ export class SmtpSocket {
       if (this.#socket.writableLength === 0) this.outbox.giveBack()
     }
     this.#isWaiting = false
-    if (this.#isWatched) this.#unwatch()
+    if (this.#watchedFor > 0) this.#unwatch()
   }
 
   #unwatch(): void {
-    this.#isWatched = false
+    this.#watchedFor = 0
     this.#hasStalled = false
     this.#socket.setTimeout(0)
   }

@@ -136,6 +136,31 @@ test.for(['MAIL', 'RCPT', 'DATA'])(
   },
 )
 
+test('closing puts a letter back of which the host has stopped reading before its end', async ({ host, transport }) => {
+  const { url } = await host(async (wire) => {
+    await welcome(wire)
+    await takeLetter(wire)
+    for (let line = await wire.hear(); line !== 'DATA'; line = await wire.hear()) wire.say('250 ok')
+    wire.stopReading()
+    wire.say('354 go on')
+    await wire.hearEnd()
+  })
+  const { send, close } = transport(url, { limits: { closing: 50 } })
+  expect((await send(letterTo('first@mail.example'))).kind).toBe('accepted')
+  const underWay = signal()
+  // More than the buffers of both ends hold.
+  const parts = [Buffer.from('x'.repeat(998).concat('\r\n').repeat(32_000))]
+  const beforeDot = () => {
+    setImmediate(underWay.give)
+    return true
+  }
+  const blocked = send(letterTo('kari@mail.example', { parts, beforeDot }))
+  await underWay.given
+  const closed = close()
+  expect(await blocked).toEqual({ kind: 'not-started' })
+  await closed
+})
+
 test('closing puts a letter back whose MAIL the host answers with 421: that is no trouble of the host’s', async ({
   host,
   transport,
