@@ -87,7 +87,7 @@ export const outageMutations = {
   'left-claimed': {
     sentence: 'A turn that ends in a fault gives its chunk back as it is, and leaves what it had claimed to the next.',
     patches: [
-      { file: 'workers/mailer/send-chunk.js', within: 'giveBack', find: 'await settleAbandoned(deps, held);', put: '' },
+      { file: 'workers/mailer/give-back.js', within: 'giveBack', find: 'await settleAbandoned(deps, held);', put: '' },
     ],
     faults: ['postgres-cut', 'postgres-hang-long', 'clock-jump'],
     kills: 100,

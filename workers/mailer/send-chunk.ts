@@ -1,19 +1,18 @@
-import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { closeChunk, leaseAnew, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
-import { putBackClaims, unheardClaims } from '../../shared/delivery/record-attempts.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
-import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
+import { giveBack } from './give-back.ts'
 import { type HandOverDeps, handOver, type Turn } from './hand-over.ts'
 import type { HandOverJournals } from './hand-over-journal.ts'
 import type { HeldLeases } from './held-leases.ts'
 import type { Lingering } from './lingering.ts'
+import { outlast } from './outlast.ts'
 import type { PreparedLetters } from './prepared-letters.ts'
 import { type RecordDeps, settleAbandoned } from './record-outcomes.ts'
 import type { WindowSize } from './window-size.ts'
@@ -57,7 +56,7 @@ export async function sendChunk(
 async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, slow: Promise<void>[]): Promise<void> {
   const { chunk, lease, journal } = turn
   try {
-    const rest = await outlast(deps, turn, windows, slow)
+    const rest = await outlast(deps, turn, windows, slow, () => sendWindows(deps, turn, slow))
     await letGoOf(deps, chunk, rest)
     journal.close()
   } catch (error) {
@@ -65,90 +64,6 @@ async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
     journal.leave()
     await giveBack(deps, chunk)
     throw error
-  } finally {
-    lease.letGo()
-  }
-}
-
-/**
- * Waits for the letters that keep the mail host, for minutes perhaps. Nobody else may have the chunk meanwhile, so what is due in it
- * later is sent from here, too: when a pause is over, the mail host takes letters again, or the database is back. What a claim
- * took whose answer was lost is in nobody's hands, and due again. Returns what the last windows did; a fault of any of them comes at
- * the end.
- */
-async function outlast(deps: MailerDeps, turn: Turn, windows: Promise<number>, slow: Promise<void>[]): Promise<number> {
-  let fault: { error: unknown } | null = null
-  let rest = 0
-  for (let last = windows, look = 1; ; look = Math.min(2 * look, longestLook)) {
-    try {
-      rest = await last
-    } catch (error) {
-      fault ??= { error }
-    }
-    if (slow.length === 0) break
-    let isOver = false
-    const over = Promise.all(slow).then(() => {
-      isOver = true
-      return isOver
-    })
-    if (await Promise.race([over, setTimeout(1_000 * Math.max(rest, look), false, unref)])) break
-    const hasFault = fault !== null
-    const before = rest
-    let isAtIt = false
-    const sent = deps.lingering.oneByOne(async () => {
-      if (isOver || deps.stopping() || !turn.lease.runs()) return before
-      isAtIt = true
-      if (hasFault) await putBack(deps, turn)
-      return sendWindows(deps, turn, slow)
-    })
-    // Where others are at it for long, a chunk of which nothing is under way any more is given back without its turn.
-    last = Promise.race([sent, over.then(() => (isAtIt ? sent : before))])
-  }
-  if (fault !== null) throw fault.error
-  return rest
-}
-
-async function putBack({ pool }: MailerDeps, { chunk, heard }: Turn): Promise<void> {
-  const unheard = await unheardClaims(pool, chunk, heard)
-  if (unheard.length > 0) await putBackClaims(pool, chunk, unheard)
-}
-
-/** Seconds. */
-const longestLook = 5
-const unref = { ref: false }
-
-/** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
-const restAfterFault = 2
-/** Tries with the database there: what keeps failing is left to whoever takes the chunk over, and keeps no other from its turn. */
-const mostTriesInVain = 20
-
-/**
- * The lease is given back with the fault, so that a passing one costs seconds and not a lapsed lease: tried for as long as the
- * database is away, because until it has been heard for a while nobody takes over what has lapsed.
- *
- * A claim whose answer was lost is a claim all the same. That its letters never began only this process's journal tells, which who
- * has the chunk next may be unable to read: to them all would be in doubt. So what it left behind it settles itself.
- */
-async function giveBack(deps: MailerDeps, chunk: HeldChunk): Promise<void> {
-  // No other lease is likely to come to it by counting on.
-  const held = { ...chunk, fence: String(BigInt(chunk.fence) + BigInt(randomInt(2, 2 ** 32))) }
-  // Renewed as well, from before it is there: a connection that falls silent in the middle is waited for longer than it would last.
-  const lease = deps.leases.hold(held, performance.now())
-  try {
-    for (let inVain = 0; inVain < mostTriesInVain; ) {
-      try {
-        if (!(await leaseAnew(deps.pool, chunk, held.fence))) return
-        await settleAbandoned(deps, held)
-        const closed = await closeChunk(deps.pool, held, restAfterFault, false)
-        // Where it was lost in between, what looked like nothing to settle may be another's to settle, by this.
-        if (closed !== null) deps.journals.forget(chunk)
-        return
-      } catch (error) {
-        // Also while the process is to end: who has the chunk next may know less than this one.
-        if (!isDatabaseAway(error)) inVain += 1
-        await setTimeout(500)
-      }
-    }
   } finally {
     lease.letGo()
   }
