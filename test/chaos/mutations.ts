@@ -40,7 +40,7 @@ export const mutations = {
       {
         file: deliveries,
         within: 'claimDeliveries',
-        find: `when s.state <> 'active' or b.address is null then 'opted_out'`,
+        find: `when s.state <> 'active' or s.activated_at > h.accepted_at or b.address is null then 'opted_out'`,
         put: '',
       },
     ],
