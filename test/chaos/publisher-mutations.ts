@@ -2,7 +2,7 @@ import type { Mutation } from './mutation.ts'
 
 const webhook = 'services/api/publisher/accept-webhook.js'
 const deliveries = 'shared/delivery/delivery.sql.js'
-const audiences = 'shared/postgres/migrations/0006_audiences-and-digests.sql'
+const audiences = 'shared/postgres/migrations/0018_corrections-and-pauses.sql'
 const isStopped = `when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'`
 
 /** Guards of what a publisher was promised: that the old text stops, that whoever has it is told, that an hour is kept. */
