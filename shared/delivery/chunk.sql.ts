@@ -1,5 +1,6 @@
 import type { MailingId } from '../mailing/mailing.ts'
 import type { Db } from '../postgres/pool.ts'
+import { waited } from '../queues/waited.ts'
 import { chunkLease, type HeldChunk } from './delivery.ts'
 
 export type ChunkName = { readonly mailingId: MailingId; readonly n: number }
@@ -8,6 +9,8 @@ export type WakeableChunk = ChunkName & {
   readonly fence: string
   /** Not given, or null: nobody holds it. */
   readonly abandoned?: AbandonedLease | null
+  /** For how long it has been due, by doubling; see `waited`. Not given: it has just become so. */
+  readonly waited?: number
 }
 /** A lease that ran out: until when it was, as PostgreSQL writes it, and a number that grows with the root of the time since. */
 export type AbandonedLease = { readonly until: string; readonly age: number }
@@ -38,7 +41,7 @@ export async function cutChunks(
         cross join mailed m
         where s.newsroom_id = (select newsroom_id from mailed) and s.id > $2 and s.id <= (select last from stretch)
           and is_owed(s, $1, m.kind, m.accepted_at, m.due_at, m.topics,
-                      exists (select from letters_had(s.id, m.release_id) h where h.mailing_id < $1))
+                      s.id in (select reader from who_has((select release_id from mailed), $1, $2, (select last from stretch))))
      ), slices as (
        select (place / $5::int)::int as slice, max(id) as upto_id, count(*)::int as size
          from audience group by 1
@@ -190,10 +193,11 @@ export async function closeChunk(
  * by then is abandoned, if it has by now: the server's clock may have been set back. Null: nobody can tell, and none is.
  */
 export async function dueChunks(db: Db, most: number, heardUntil: number | null): Promise<WakeableChunk[]> {
-  const { rows } = await db.query<WakeableChunk>(
-    `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
+  const { rows } = await db.query<WakeableChunk>({
+    text: `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
             case when c.lease_until is not null then json_build_object('until', c.lease_until::text,
-              'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int) end as abandoned
+              'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int) end as abandoned,
+            ${waited('c.next_at')} as waited
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused
@@ -201,8 +205,8 @@ export async function dueChunks(db: Db, most: number, heardUntil: number | null)
         and (c.lease_until is null or (c.lease_until < to_timestamp($2::float8 / 1000) and c.lease_until < now()))
       order by c.lease_until is null, c.rank, c.mailing_id
       limit $1`,
-    [most, heardUntil],
-  )
+    values: [most, heardUntil],
+  })
   return rows
 }
 

@@ -121,6 +121,7 @@ export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandone
           set fence = $3
          from abandoned a
         where d.mailing_id = $1 and d.subscription_id = a.subscription_id
+          and d.subscription_id > (select after_id from held) and d.subscription_id <= (select upto_id from held)
        returning d.subscription_id, d.attempt, a.fence
      )
      select a.subscription_id as "subscriptionId", a.attempt, a.fence from held left join adopted a on true`,

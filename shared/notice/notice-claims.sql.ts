@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.ts'
 import type { NewsroomId } from '../newsroom/newsroom.ts'
 import type { Db, Pool } from '../postgres/pool.ts'
+import { waited } from '../queues/waited.ts'
 import type { AddressChangeId, AddressChangeState } from '../subscriber/address-change.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId, SubscriptionState } from '../subscription/subscription.ts'
@@ -132,13 +133,13 @@ export async function recordNotice(
   )
 }
 
-/** Notices whose time has come, the oldest first. */
-export async function dueNotices(db: Db, most: number): Promise<{ id: NoticeId; attempt: number }[]> {
-  const { rows } = await db.query<{ id: NoticeId; attempt: number }>(
-    `select id, attempt from notices
+/** Notices whose time has come, the oldest first, and how long they have waited, by doubling. */
+export async function dueNotices(db: Db, most: number): Promise<{ id: NoticeId; attempt: number; waited: number }[]> {
+  const { rows } = await db.query<{ id: NoticeId; attempt: number; waited: number }>({
+    text: `select id, attempt, ${waited('next_at')} as waited from notices
       where state in ('due', 'claimed', 'deferred') and next_at <= now()
       order by next_at limit $1`,
-    [most],
-  )
+    values: [most],
+  })
   return rows
 }

@@ -12,13 +12,16 @@ import type { WakeUp } from './queues.ts'
  * worked for seconds: the chunk is woken under other names meanwhile, after 1, 2, 4, 6, 9 seconds and so on, which in an hour
  * are 120. The job tells which lease was found abandoned: another that holds by then is nobody's to take.
  */
-export const chunkJob = ({ mailingId, n, rank, fence, abandoned }: WakeableChunk): WakeUp<'mail-bulk'> => ({
+export const chunkJob = ({ mailingId, n, rank, fence, abandoned, waited }: WakeableChunk): WakeUp<'mail-bulk'> => ({
   payload: { mailingId, chunk: n, ...(abandoned && { abandoned: abandoned.until }) },
-  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned ? `-abandoned-${abandoned.until.replace(/\D/g, '')}-${abandoned.age}` : ''}`,
+  id: `mailing-${mailingId}-chunk-${n}-turn-${fence}${abandoned ? `-abandoned-${abandoned.until.replace(/\D/g, '')}-${abandoned.age}` : onceMore(waited)}`,
   rank: abandoned ? Math.min(rank, behindFirstChunks) : rank,
 })
 
 const behindFirstChunks = 1
+
+/** Under one name for ever, it would wait for ever behind a job of which a queue has kept the name alone. */
+const onceMore = (waited = 0) => (waited > 0 ? `-waited-${waited}` : '')
 
 /** A morning's digests, one for each newsroom and choice of topics, come after the release that is due in the middle of them. */
 export const fanOutJob = (mailingId: MailingId, turn: number, kind?: MailingKind): WakeUp<'fan-out'> => ({
@@ -27,7 +30,7 @@ export const fanOutJob = (mailingId: MailingId, turn: number, kind?: MailingKind
   ...(kind === 'digest' ? { rank: 1 } : {}),
 })
 
-export const noticeJob = (noticeId: NoticeId, attempt: number): WakeUp<'notices'> => ({
+export const noticeJob = (noticeId: NoticeId, attempt: number, waited?: number): WakeUp<'notices'> => ({
   payload: { noticeId },
-  id: `notice-${noticeId}-attempt-${attempt}`,
+  id: `notice-${noticeId}-attempt-${attempt}${onceMore(waited)}`,
 })

@@ -45,6 +45,6 @@ export async function reconcile(deps: ReconcileDeps): Promise<void> {
   deps.wake('mail-bulk', chunks.map(chunkJob))
   deps.wake(
     'notices',
-    notices.map(({ id, attempt }) => noticeJob(id, attempt)),
+    notices.map(({ id, attempt, waited }) => noticeJob(id, attempt, waited)),
   )
 }
