@@ -13,6 +13,12 @@ export type Claim = {
 }
 
 /**
+ * A claim waits a second for a lock and is then given up, with nothing claimed: who keeps a mailing's turn, or a reader's row, for
+ * longer may be frozen. Of the workers' few jobs all would soon wait there, and every other mailing with them.
+ */
+const briefly = `set_config('lock_timeout', '1000', true)`
+
+/**
  * The chunk's row, which this statement counts in at its end, and after it the paces there are and how many letters each lets go at
  * this moment. Always locked in one order, and after the rows of `first`: every claim waits for the paces, and one that waited for a
  * reader's row or its chunk's with them in hand would keep all others from theirs.
@@ -73,7 +79,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
     text: `with turn_taken as materialized (
-       select begin_claim($1)
+       select ${briefly}, begin_claim($1)
      ), held as (
        select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
               m.release_id, r.topics, coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late,
@@ -88,7 +94,8 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from held h
          join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
         where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
-                      exists (select from letters_had(s.id, h.release_id) l where l.mailing_id < $1))
+                      s.id in (select reader from who_has((select release_id from held), $1, (select after_id from held),
+                                                          (select upto_id from held))))
           for share of s
      ), audience as (
        select s.id, s.language, b.address,
@@ -102,9 +109,9 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               case when h.paced is not null then lower(split_part(b.address, '@', 2)) end as domain
          from held h
         cross join locked s
-         -- By key: at tens of thousands of readers a join of the two reads them all for each chunk.
+         -- By key: at tens of thousands of readers a join reads them all for each chunk.
         cross join lateral (select address, address_hash from subscribers where id = s.subscriber_id offset 0) b
-         left join suppressions x on x.address_hash = b.address_hash
+         left join lateral (select address_hash from suppressions where address_hash = b.address_hash offset 0) x on true
      ), ${bucketsAfter('locked')}, placed as (
        select a.*, p.turn_at, p.held_until, p.rate, p.domain is not null as is_paced,
               row_number() over (partition by a.verdict, p.domain order by a.id) as place
@@ -162,9 +169,9 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
   const { rows } = await db.query<ClaimedRow>({
     name: 'claim-deliveries',
     text: `with turn_taken as materialized (
-       select begin_claim($1)
+       select ${briefly}, begin_claim($1)
      ), held as (
-       select c.after_id, c.upto_id, m.accepted_at, m.state as mailing_state,
+       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state,
               coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
@@ -178,15 +185,16 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                    when h.is_late then 'failed'
                    else 'claimed' end as verdict
          from held h
-         join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
-          and d.state in ('due', 'deferred')
+         join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
+          and d.subscription_id <= (select upto_id from held) and d.state in ('due', 'deferred')
           and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
-         -- The chunk's, whatever the planner thinks of how many letters are due: it might read all there are.
-         join subscriptions s on s.id = d.subscription_id and s.id > h.after_id and s.id <= h.upto_id
+         -- The chunk's own, whatever the planner thinks of how many letters are due: it might read all there are.
+         join subscriptions s on s.id = d.subscription_id and s.newsroom_id = (select newsroom_id from held)
+          and s.id > (select after_id from held) and s.id <= (select upto_id from held)
          -- By key; and compared again, because a subscription that was waited for may be another reader's by now.
          join lateral (select id, address, address_hash from subscribers where id = s.subscriber_id offset 0) b
            on b.id = s.subscriber_id
-         left join suppressions x on x.address_hash = b.address_hash
+         left join lateral (select address_hash from suppressions where address_hash = b.address_hash offset 0) x on true
         order by d.subscription_id
         limit $4
           for share of s
@@ -206,6 +214,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                            when o.state = 'deferred' then o.turn end
          from paced o
         where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
+          and d.subscription_id > (select after_id from held) and d.subscription_id <= (select upto_id from held)
           -- Whose chunk was leased to somebody else while this waited claims nothing: they have these letters in hand.
           and exists (select from counted_in where fence = $3)
        returning d.subscription_id, d.state, d.attempt, d.until, o.was, o.address, o.language, o.domain

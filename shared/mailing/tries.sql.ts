@@ -25,6 +25,8 @@ export type Try = {
  * Begins a try, if the mailing is due for one and in nobody's hands. It is counted before it is made, with its wait, so
  * that one which ends its process counts like any other.
  *
+ * One whose row somebody keeps, as who cuts its first stretch does, is not waited for: the job's place is others' as well.
+ *
  * What takes long leaves room for others: of one newsroom's mailings none is begun while another is taking longer than
  * usual, and of those that may be at fault themselves there is one in hand at a time.
  */
@@ -35,7 +37,8 @@ export async function beginTry(db: Db, id: MailingId, giveUpAfter: number): Prom
             next_try_at = now() + ($5::float8[])[least(m.tries + 1, 9)] * interval '1 second',
             trouble = case when m.try_until is null then m.trouble else $4 end,
             trouble_since = coalesce(m.trouble_since, case when m.try_until is not null then now() end)
-      where m.id = $1 and m.state = 'accepted' and not m.paused
+      where m.id = (select id from mailings where id = $1 for no key update skip locked)
+        and m.state = 'accepted' and not m.paused
         and (m.try_until is null or m.try_until < now()) and (m.next_try_at is null or m.next_try_at <= now())
         and not exists (
               select from mailings o

@@ -16,6 +16,12 @@ export function isDatabaseAway(error: unknown): boolean {
  */
 const states = /^(?:08|28|53|57|58)...$|^(?:25006|25P03|3D000)$/
 
+/** Whether a statement was given up because somebody else keeps what it has to lock: it has done nothing. */
+export const isKeptByAnother = (error: unknown): boolean =>
+  ((error ?? {}) as { code?: unknown }).code === lockNotAvailable
+
+const lockNotAvailable = '55P03'
+
 /** What Node.js says of a socket or a name. A unix socket that is not there is an ENOENT, as a file would be. */
 const ways =
   /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_\w+|E(?:HOST|NET)(?:UNREACH|DOWN)|EADDRNOTAVAIL)$/

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Log } from '../log/log.ts'
 import { warnSeldom } from '../log/warn-seldom.ts'
+import { isKeptByAnother } from './database-away.ts'
 import { HeededClient } from './heeded-client.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
@@ -49,7 +50,7 @@ async function hasMigrated(url: string, log: Pick<Log, 'info' | 'warn'>): Promis
     for (const migration of done) log.info({ migration: migration.name }, 'schema brought up to date')
     return true
   } catch (err) {
-    if ((err as { code?: string }).code !== lockNotAvailable) throw err
+    if (!isKeptByAnother(err)) throw err
     warnSeldom(log, { err }, 'the schema cannot be brought up to date while others read or change it; trying again')
     return false
   } finally {
@@ -69,4 +70,3 @@ async function isUpToDate(client: HeededClient): Promise<boolean> {
 }
 
 const undefinedTable = '42P01'
-const lockNotAvailable = '55P03'

@@ -11,16 +11,20 @@ import {
   setPaused,
   supersedeMailings,
 } from '../../shared/mailing/mailing.sql.ts'
+import { beginTry } from '../../shared/mailing/tries.sql.ts'
 import { holdDigestLine } from '../../shared/postgres/advisory-lock.ts'
+import { isKeptByAnother } from '../../shared/postgres/database-away.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { changeFrequency } from '../../shared/subscription/change-frequency.sql.ts'
 import { cutAudience } from '../../workers/fan-out/cut-audience.ts'
+import { sendChunk } from '../../workers/mailer/send-chunk.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenPace } from '../given/pace.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { openEngine } from '../rig/engine.ts'
+import { openRecordingInbox } from '../rig/recording-inbox.ts'
 import { until } from '../rig/until.ts'
 
 /*
@@ -241,6 +245,53 @@ test('a claim that waits for its chunk’s row keeps no other claim from the pac
     })
     expect((await waiting)?.letters).toHaveLength(1)
   }
+})
+
+test.each(['mailing’s turn', 'reader’s row'])(
+  'a claim gives way to who keeps a %s for longer than a second, with nothing claimed',
+  async (what) => {
+    for (const claimOf of [writeDeliveries, claimDeliveries]) {
+      await inTransaction(database.pool, async (tx) => {
+        if (what === 'reader’s row') await tx.query('select from subscriptions for update')
+        else await tx.query('select wait_for_claims($1)', [chunk.mailingId])
+        const given = await claimOf(database.pool, chunk, { ...claim, most: 1 }).catch((error: unknown) => error)
+        expect(isKeptByAnother(given)).toBe(true)
+      })
+      const { rows } = await database.pool.query(`select from deliveries where state = 'claimed'`)
+      expect(rows).toEqual([])
+      expect((await claimOf(database.pool, chunk, { ...claim, most: 1 })).letters).toHaveLength(1)
+      await database.pool.query(`update deliveries set state = 'sent' where state = 'claimed'`)
+    }
+  },
+)
+
+test('a chunk whose mailing somebody keeps is given back in good order, and has its turn a second later', async () => {
+  const inbox = await openRecordingInbox()
+  const engine = openEngine(database.pool, inbox.url)
+  await database.pool.query('update chunks set lease_until = null, vain_since = null')
+  const job = { mailingId: chunk.mailingId, chunk: 0 }
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select wait_for_claims($1)', [chunk.mailingId])
+    await sendChunk(engine.mailer, job)
+  })
+  const { rows } = await database.pool.query(
+    `select state, lease_until as lease, vain_since as vain, next_at > now() - interval '1 second' as rests from chunks`,
+  )
+  expect(rows).toEqual([{ state: 'cut', lease: null, vain: null, rests: true }])
+  await database.pool.query('update chunks set next_at = now()')
+  await sendChunk(engine.mailer, job)
+  expect(inbox.received).toHaveLength(3)
+  await engine.close()
+  await inbox.close()
+})
+
+test('a try at a mailing whose row somebody keeps is not begun, and waits for nobody', async () => {
+  await database.pool.query(`update mailings set state = 'accepted'`)
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from mailings for update')
+    expect(await beginTry(database.pool, chunk.mailingId, 3_600)).toBeNull()
+  })
+  expect(await beginTry(database.pool, chunk.mailingId, 3_600)).toMatchObject({ n: 1 })
 })
 
 test('embargoes are lifted at their hour, though somebody keeps the row of another', async () => {

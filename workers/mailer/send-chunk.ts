@@ -4,6 +4,7 @@ import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery
 import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
+import { isKeptByAnother } from '../../shared/postgres/database-away.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
 import type { Payloads } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
@@ -89,6 +90,12 @@ const restAfterTrouble = 2
 /** Seconds. */
 const restAfterNothing = 1
 
+/** What a claim that was given up for somebody else's lock comes to: nothing was claimed, and the chunk has its turn later. */
+function unlessKept(error: unknown): 'kept' {
+  if (isKeptByAnother(error)) return 'kept'
+  throw error
+}
+
 async function settleAndSend(deps: MailerDeps, turn: Turn, slow: Promise<void>[]): Promise<number> {
   // Also where the mail host is away: until it is settled, an earlier holder may write down outcomes that no chunk counts.
   await settleAbandoned(deps, turn.chunk)
@@ -113,7 +120,8 @@ async function sendWindows(
     const most = deps.windowSize.now()
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const askedAt = performance.now()
-    const window = await claim(deps.pool, chunk, { most, window: deps.curve.window })
+    const window = await claim(deps.pool, chunk, { most, window: deps.curve.window }).catch(unlessKept)
+    if (window === 'kept') return restAfterNothing
     if (window.claimedAt === null) return 0
     turn.heard.push(window.claimedAt)
     const handed = await handOver(deps, turn, letters, window, askedAt + claimValidity)
