@@ -181,6 +181,8 @@ async function start(): Promise<() => Promise<void>> {
       name: 'reconcile',
       every: settings.RECONCILE_EVERY,
       act: () => reconcile({ pool, wake: waking.wake, now, heardUntil: leases.heardUntil }),
+      // An hour that comes while its process is frozen is to be noticed within fifteen seconds, by another's next look.
+      patience: 6,
     },
     { name: 'link-requests', every: 2, act: () => answerLinkRequests({ pool, wake: waking.wake, now }) },
     // A budget that is whole again is as good as none.

@@ -74,8 +74,9 @@ export async function liftDueEmbargoes(db: Db): Promise<MailingId[]> {
 
 /**
  * Mailings whose letters are not prepared or whose audience is not cut whole, a hundred at the most; a digest's readers are
- * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Digests, of which a
- * morning has hundreds, come after releases, and those that may be at fault themselves last.
+ * dealt elsewhere. One that is paused, is being prepared or rests after a try in vain is not among them. Newsrooms take turns,
+ * however many one of them has published. Digests, of which a morning has hundreds, come after releases, and those that may be
+ * at fault themselves last.
  */
 export async function uncutMailings(db: Db): Promise<Pick<Mailing, 'id' | 'kind'>[]> {
   const { rows } = await db.query<Pick<Mailing, 'id' | 'kind'>>(
@@ -83,7 +84,9 @@ export async function uncutMailings(db: Db): Promise<Pick<Mailing, 'id' | 'kind'
       where (state = 'accepted' and (try_until is null or try_until < now()) and (next_try_at is null or next_try_at <= now())
              or state = 'cutting' and kind <> 'digest')
         and not paused
-      order by own_faults > 0 or tries > $1, kind = 'digest', due_at limit 100`,
+      order by own_faults > 0 or tries > $1, kind = 'digest',
+               row_number() over (partition by newsroom_id, kind = 'digest' order by due_at, id), due_at
+      limit 100`,
     [mostUnsuspected],
   )
   return rows
@@ -214,7 +217,8 @@ export async function setPaused(db: Db, id: MailingId, paused: boolean): Promise
      ), done as (
        update mailings m
           set paused = $2, paused_at = case when $2 then now() end,
-              window_from = case when $2 or m.started_at is null then m.window_from else now() end
+              window_from = case when $2 or m.started_at is null then m.window_from else now() end,
+              trouble_since = case when $2 or m.trouble_since is null then m.trouble_since else now() end
          from asked a
         where m.id = a.id and a.state = any($3) and a.paused <> $2
        returning m.id

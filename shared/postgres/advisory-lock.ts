@@ -15,6 +15,11 @@ export async function tryTurn(tx: Tx, space: keyof typeof spaces, name: string):
   return rows[0]?.mine ?? false
 }
 
+/** Should its process stand still for so many seconds between two statements, PostgreSQL ends the transaction, and its locks are free. */
+export async function letGoAfter(tx: Tx, seconds: number): Promise<void> {
+  await tx.query(`select set_config('idle_in_transaction_session_timeout', $1, true)`, [`${seconds}s`])
+}
+
 /** Waits until nobody else gives numbers on a newsroom's digest line, and keeps it so until the transaction ends. */
 export async function holdDigestLine(tx: Tx, newsroom: string): Promise<void> {
   await tx.query(`select pg_advisory_xact_lock($1, hashtext($2))`, [spaces['digest-line'], newsroom])

@@ -99,6 +99,23 @@ describe('a cut', () => {
     await everybodyOnce()
   })
 
+  test('that takes longer than a second leaves its place to others between two stretches, and is gone on with', async () => {
+    let asked = 0
+    const slowly = () => {
+      for (const until = performance.now() + 1_100; performance.now() < until; );
+      asked += 1
+      return false
+    }
+    await oneEach({ stopping: () => asked < 2 && slowly() })
+    expect(await chunks()).toBe(50)
+    const again = engine.woken.filter(({ queue }) => queue === 'fan-out')
+    expect(again.map(({ payload }) => payload)).toEqual([{ mailingId }])
+    await oneEach()
+    expect(await chunks()).toBe(120)
+    engine.woken.length = 0
+    await everybodyOnce()
+  })
+
   describe('whose process stands still with a stretch half cut', () => {
     let frozen: ReturnType<typeof standingStill>
     let cutting: Promise<void>

@@ -128,6 +128,16 @@ describe('a release of which no letter can be made', () => {
     expect(reached()).toEqual([])
   })
 
+  test('and that is paused for longer than tries go on has all of them when it is resumed', async () => {
+    const { mailingId } = await givenPoison()
+    await engine.send(mailingId)
+    await setPaused(database.pool, mailingId, true)
+    await pass(mailingId, 10 * 86_400)
+    await setPaused(database.pool, mailingId, false)
+    await engine.reconcileAndSend()
+    expect(await standing(mailingId)).toMatchObject({ state: 'accepted', tries: 2 })
+  })
+
   test('goes to every reader once when it is mended and set going again, after it was given up and before', async () => {
     const { mailingId, release } = await givenPoison()
     await engine.send(mailingId)
@@ -538,3 +548,13 @@ const withoutRenderings = (pool: TestDatabase['pool'], broken: Error): TestDatab
             String(text).includes('into renderings') ? Promise.reject(broken) : target.query(text as string, values)
         : Reflect.get(target, name),
   })
+
+test('a newsroom that publishes hundreds of releases at once is not prepared before all others', async () => {
+  const flood: MailingId[] = []
+  for (let n = 0; n < 120; n += 1) flood.push((await givenMailing(database.pool, newsroom)).mailingId)
+  const { mailingId } = await givenMailing(database.pool, other)
+  const woken = await wokenBy(reconcileOnly)
+  expect(woken).toHaveLength(100)
+  expect(woken.indexOf(mailingId)).toBeLessThan(2)
+  expect(woken.filter((id) => id !== mailingId)).toEqual(flood.slice(0, 99))
+})

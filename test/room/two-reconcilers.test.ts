@@ -9,6 +9,7 @@ import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
+import { signal } from '../rig/hand-over.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
 import { until } from '../rig/until.ts'
 
@@ -72,4 +73,26 @@ test('of several processes one at a time does a chore of the clock, and when it 
   await until('they have taken turns', () => under.turns >= 20)
   await Promise.all(timetables.map((timetable) => timetable.close()))
   expect(under.most).toBe(1)
+})
+
+test('a chore whose process stands still in its turn is another’s after as long as it may', async () => {
+  const standing = signal()
+  const goOn = signal()
+  const told: string[] = []
+  const stand = () => {
+    standing.give()
+    return goOn.given
+  }
+  const log = pino({ level: 'warn' }, { write: (line) => void told.push(JSON.parse(line).msg) })
+  const chore = { name: 'reconcile', every: 0.05, patience: 1 }
+  const still = openTimetable({ pool: database.pool, log }, [{ ...chore, act: stand }])
+  await standing.given
+  const turn = signal()
+  const other = openTimetable({ pool: database.pool, log: silent }, [{ ...chore, act: async () => turn.give() }])
+  await turn.given
+  await other.close()
+  goOn.give()
+  await still.close()
+  // PostgreSQL has ended the turn, and it is told.
+  expect(told).toContain('a chore did not succeed; its next turn comes')
 })

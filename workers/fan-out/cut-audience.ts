@@ -6,7 +6,7 @@ import type { Mailing, MailingId } from '../../shared/mailing/mailing.ts'
 import { type Tx, tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { walking } from '../../shared/postgres/walk.ts'
-import { chunkJob } from '../../shared/queues/jobs.ts'
+import { chunkJob, fanOutJob } from '../../shared/queues/jobs.ts'
 import { type PrepareDeps, prepareLetters } from './prepare-letters.ts'
 import { type TryDeps, tryOnce } from './try-once.ts'
 
@@ -37,10 +37,9 @@ export async function cutAudience(deps: FanOutDeps, id: MailingId): Promise<void
 
 async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
   const { id } = mailing
-  const started = performance.now()
   if (mailing.kind === 'digest') return openDigest(deps, mailing)
+  const started = performance.now()
   let walkOf = mailing.state === 'cutting' ? readWalk : beginWalk
-  let cut = 0
   for (;;) {
     const began = performance.now()
     const stretch = await inTransaction(deps.pool, async (tx) =>
@@ -48,17 +47,22 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
     )
     if (stretch === null) return
     walkOf = readWalk
-    cut += stretch.chunks.length
     deps.wake('mail-bulk', stretch.chunks.map(chunkJob))
-    if (stretch.done) break
+    if (stretch.done) {
+      deps.log.info({ mailing: id, chunks: stretch.cut }, 'audience cut')
+      break
+    }
     if (deps.stopping()) return
+    if (performance.now() - started > longestTurn) return deps.wake('fan-out', [fanOutJob(id, stretch.cut)])
     // Cutting is far ahead of sending at once, so the database has every other moment for claims and for the doors.
     // A stretch that took long waited for a database that was away: no reason to wait once more.
     await setTimeout(Math.min(performance.now() - began, 500))
   }
   await finishMailings(deps.pool, id)
-  deps.log.info({ mailing: id, chunks: cut, ms: Math.round(performance.now() - started) }, 'audience cut')
 }
+
+/** Milliseconds. A million readers take several such turns, and a release of another newsroom is prepared between two of them. */
+const longestTurn = 1_000
 
 /** Chunks cut in one transaction: enough that the walk costs little, few enough that the first ones leave soon. */
 const chunksAtOnce = 50
@@ -73,7 +77,8 @@ async function openDigest(deps: FanOutDeps, { id }: Mailing): Promise<void> {
   deps.wake('mail-bulk', (await dueChunksOf(deps.pool, id)).map(chunkJob))
 }
 
-type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly done: boolean }
+/** `cut`: how many chunks the mailing has by now. */
+type Stretch = { readonly chunks: readonly WakeableChunk[]; readonly cut: number; readonly done: boolean }
 
 /**
  * The circle of subscriptions is walked from a place drawn for this mailing to the end, then from 0 back to it. The mailing's row is
@@ -95,10 +100,10 @@ async function cutStretch(deps: FanOutDeps, tx: Tx, id: MailingId, walkOf: typeo
   const nextChunk = walk.nextChunk + cut.length
   if (last !== null) {
     await moveWalk(tx, id, { after: last, wrapped: walk.wrapped, nextChunk, done: false })
-    return { chunks: cut, done: false }
+    return { chunks: cut, cut: nextChunk, done: false }
   }
   await moveWalk(tx, id, { after: walk.wrapped ? walk.from : '0', wrapped: true, nextChunk, done: walk.wrapped })
-  return { chunks: cut, done: walk.wrapped }
+  return { chunks: cut, cut: nextChunk, done: walk.wrapped }
 }
 
 const greatestId = '9223372036854775807'

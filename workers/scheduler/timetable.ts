@@ -1,12 +1,18 @@
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
-import { tryTurn } from '../../shared/postgres/advisory-lock.ts'
+import { letGoAfter, tryTurn } from '../../shared/postgres/advisory-lock.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { within } from '../../shared/within.ts'
 import { noteDone, noteFailed } from '../../shared/worker/chore.sql.ts'
 
-export type Chore = { readonly name: string; readonly every: number; readonly act: () => Promise<unknown> }
+export type Chore = {
+  readonly name: string
+  readonly every: number
+  readonly act: () => Promise<unknown>
+  /** Seconds for which a process that has its turn may stand still before others may take it. Not given: as long as the pool allows. */
+  readonly patience?: number
+}
 
 /**
  * Runs the clock's chores in every workers process, each at one place at a time by advisory lock; none hangs on the
@@ -48,6 +54,7 @@ async function takeTurn({ pool, log }: { pool: Pool; log: Log }, chore: Chore): 
   try {
     await inTransaction(pool, async (tx) => {
       if (!(await tryTurn(tx, 'chore', chore.name))) return
+      if (chore.patience !== undefined) await letGoAfter(tx, chore.patience)
       await chore.act()
       // Over a connection of its own: one that was idle all the while may have been cut, and the chore is done all the same.
       await noteDone(pool, chore)
