@@ -15,8 +15,9 @@ export async function readLately(db: Db, now: Date): Promise<Lately> {
   const { rows } = await db.query<{ failed: number; doubted: number; falling_short: number; newest: string | null }>(
     `with lately as (
        select c.mailing_id, sum(c.size) as readers, sum(c.failed) as failed, sum(c.doubted) as doubted
-         from mailings m join chunks c on c.mailing_id = m.id
-        where m.state not in ('done', 'cancelled', 'superseded') or m.done_at > $1::timestamptz - interval '1 day'
+         from mailings m
+        cross join lateral (select * from chunks where mailing_id = m.id offset 0) c
+        where m.state not in ('done', 'cancelled', 'superseded') or (m.done_at > $1::timestamptz - interval '1 day' and m.forgotten_at is null)
         group by c.mailing_id
      )
      select coalesce(sum(failed), 0)::float8 as failed, coalesce(sum(doubted), 0)::float8 as doubted,

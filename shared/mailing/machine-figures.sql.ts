@@ -53,7 +53,8 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
        select greatest(max(case when c.state = 'done' or (c.fence > 0 and c.deferred = 0 and c.lease_until is null)
                                 then c.next_at else c.lease_until end),
                        (select max(done_at) from mailings where done_at is not null and forgotten_at is null)) as at
-         from chunks c join live l on l.id = c.mailing_id
+         from live l
+        cross join lateral (select state, fence, deferred, lease_until, next_at from chunks where mailing_id = l.id offset 0) c
      ), uncut as (
        select greatest(due_at, window_from) as since
          from live where not paused and state in ('embargoed', 'accepted', 'cutting') and trouble is null and due_at <= $1
@@ -138,8 +139,8 @@ export async function sumLiveDeliveries(db: Db): Promise<Readonly<Record<string,
             coalesce(sum(bounced), 0)::float8 as bounced, coalesce(sum(failed), 0)::float8 as failed,
             coalesce(sum(opted_out), 0)::float8 as opted_out, coalesce(sum(suppressed), 0)::float8 as suppressed,
             coalesce(sum(withdrawn), 0)::float8 as withdrawn, coalesce(sum(in_doubt), 0)::float8 as in_doubt
-       from chunks c
-       join mailings m on m.id = c.mailing_id
+       from mailings m
+      cross join lateral (select * from chunks where mailing_id = m.id offset 0) c
       where m.state not in ('done', 'cancelled', 'superseded')`,
   )
   return rows[0] ?? {}

@@ -95,7 +95,7 @@ export async function forgetAddressChanges(pool: Pool, unconfirmedDays: number, 
       [unconfirmedDays, undoDays, most],
     )
     const moved = rows.flatMap((row) => row.moved ?? [])
-    if (moved.length > 0) await eraseReplies(tx, [], moved)
+    if (moved.length > 0) await eraseReplies(tx, [], moved, null)
     return rows.length
   })
 }

@@ -43,7 +43,7 @@ export async function eraseReader(
     for (const subscription of ended) await recordConsent(tx, { ...act, act: 'ended', subscription }, now)
     await clearWishes(tx, readers)
     await eraseOrigins(tx, readers)
-    await eraseReplies(tx, readers, await movedAwayFrom(tx, readers))
+    await eraseReplies(tx, readers, await movedAwayFrom(tx, readers), null)
     await forgetReplies(tx, readers)
     await forgetLinkRequests(tx, addressHash)
     await eraseAddressChanges(tx, readers)
@@ -68,6 +68,6 @@ const repliesComeFor = 3
 export async function eraseLateReplies(pool: Pool): Promise<void> {
   const readers = await recentlyErased(pool, repliesComeFor)
   if (readers.length === 0) return
-  await eraseReplies(pool, readers, [])
+  await eraseReplies(pool, readers, [], repliesComeFor)
   await forgetReplies(pool, readers)
 }

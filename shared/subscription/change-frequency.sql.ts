@@ -96,9 +96,11 @@ async function turnToDigests(db: Db, id: SubscriptionId, to: Frequency): Promise
          join digest_line l on l.mailing_id = m.id
         where not exists (select from deliveries d where d.mailing_id = m.id and d.subscription_id = r.id)
      ), forgotten as (
-       select max(l.n) as n
-         from reader r join digest_line l on l.newsroom_id = r.newsroom_id join mailings m on m.id = l.mailing_id
-        where m.forgotten_at is not null
+       -- From the end of the line, of which only the newest numbers are not.
+       select (select l.n
+                 from digest_line l join mailings m on m.id = l.mailing_id
+                where l.newsroom_id = (select newsroom_id from reader) and m.forgotten_at is not null
+                order by l.n desc limit 1) as n
      )
      update subscriptions s
         set frequency = $2, left_to_digest = null, last_digest_owed = false, asks_ledger = true,
