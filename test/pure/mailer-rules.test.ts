@@ -1,4 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { toReply } from '../../shared/transport/smtp-reply.ts'
 import type { Outcome, Phase } from '../../shared/transport/transport.ts'
 import { judgeOutcome, judgePoison } from '../../workers/mailer/judge-outcome.ts'
 import { type Meaning, readReply } from '../../workers/mailer/reply-rules.ts'
@@ -7,12 +10,47 @@ import { openWindowSize } from '../../workers/mailer/window-size.ts'
 
 const day = { firstWait: 300, window: 172_800 }
 
+const bounces = join(import.meta.dirname, '../../../shared/corpora/bounces')
+const ofUs: ReadonlySet<string> = new Set(
+  [
+    'blocked',
+    'speeding',
+    'policyviolation',
+    'badreputation',
+    'requireptr',
+    'authfailure',
+    'norelaying',
+    'toomanyconn',
+  ].concat(['securityerror', 'notcompliantrfc', 'spamdetected', 'virusdetected']),
+)
+
+/** What the host said in each mail of the corpus that has one recipient and one such line. */
+function repliesOf(folder: string) {
+  const lines = readFileSync(join(folder, 'expected.jsonl'), 'utf8').trim().split('\n')
+  return lines
+    .map((line) => JSON.parse(line) as { file: string; expected_reason: string; recipients: unknown[] })
+    .filter(({ recipients }) => recipients.length === 1)
+    .flatMap(({ file, expected_reason: reason }) => {
+      const mail = readFileSync(join(folder, file), 'latin1')
+        .replace(/\r\n?/g, '\n')
+        .replace(/\n[ \t]+/g, ' ')
+      const said = [...mail.matchAll(/^Diagnostic-Code: *(?:smtp|x-[\w-]+) *; *"?([45]\d\d)[ -](.*)$/gim)]
+      return said.length === 1 ? [{ file, reason, reply: toReply(Number(said[0]![1]), [said[0]![2]!]) }] : []
+    })
+}
+
 describe('a mail host’s refusal is read by phase, then enhanced code, then text:', () => {
   const cases: [Phase, number, string | null, string, Meaning][] = [
     ['rcpt', 550, '5.1.1', 'No such user here', 'gone'],
     ['rcpt', 550, '5.1.0', 'Address rejected', 'gone'],
     ['rcpt', 550, '5.1.10', 'Recipient has null MX', 'gone'],
     ['dot', 550, '5.1.1', 'User unknown', 'gone'],
+    ['rcpt', 550, '5.1.1', 'The mailbox is blocked by its owner', 'gone'],
+    // Some hosts have the code of an unknown user for us as well; these readers lost what they followed.
+    ['rcpt', 550, '5.1.1', '<kari@mail.example> - 192.0.2.7 has sent to too many recipients this hour', 'blocked'],
+    ['rcpt', 550, '5.1.0', 'MailFrom domain is listed in Spamhaus', 'blocked'],
+    ['dot', 550, '5.1.1', 'User unknown; see our rate limits', 'gone'],
+    ['rcpt', 550, null, 'Reverse DNS for your IP address not found', 'unsaid'],
     ['rcpt', 550, '5.1.2', 'Host not found', 'nowhere'],
     ['dot', 550, '5.4.4', 'Unable to route', 'nowhere'],
     ['rcpt', 550, null, 'Unknown user', 'gone'],
@@ -142,6 +180,23 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     for (const code of [550, 551, 553])
       expect([code, readReply('rcpt', { code, enhanced: null, text: 'No such user here' })]).toEqual([code, 'gone'])
   })
+
+  // What real hosts have said, each in a mail that came back, and what a well-known reader of such mail takes it for.
+  const said = existsSync(bounces) ? repliesOf(bounces) : []
+  test.skipIf(said.length === 0)('no refusal of us, in words of real hosts, ends a subscription', () => {
+    const ours = said.filter(({ reason }) => ofUs.has(reason))
+    expect(ours.length).toBeGreaterThan(40)
+    for (const { reply, file } of ours) expect([file, readReply('rcpt', reply)]).not.toEqual([file, 'gone'])
+  })
+  test.skipIf(said.length === 0)(
+    'no unknown user, in words of real hosts, slows down a domain or the mail host',
+    () => {
+      const theirs = said.filter(({ reason }) => reason === 'userunknown')
+      expect(theirs.length).toBeGreaterThan(40)
+      for (const { reply, file } of theirs)
+        expect([file, readReply('rcpt', reply)]).toEqual([file, expect.stringMatching(/^(gone|unsaid)$/)])
+    },
+  )
 
   test('nothing said before RCPT ever speaks of the recipient', () => {
     for (const phase of ['connect', 'greeting', 'ehlo', 'starttls', 'auth', 'mail'] as const)

@@ -31,8 +31,10 @@ const mailed: readonly Phase[] = ['rcpt', 'data', 'dot']
 const unknownUser =
   /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|invalid (recipient|mailbox)|no mailbox/i
 
-const providerBlock =
-  /block(ed|ing|list)|black ?list|deny ?list|\brbl\b|spamhaus|reputation|rate.?limit|too many (connections|messages)|spam|policy|unsolicited/i
+/** That we are on somebody's list, or send too much: words that no host has for a mailbox. */
+const listedOrTooMuch =
+  /(black|block|deny) ?list|\brbl\b|spamhaus|\blisted (in|at|by|on)\b|reputation|rate.?limit|too many (connections|messages|recipients)/i
+const providerBlock = new RegExp(`${listedOrTooMuch.source}|block(ed|ing)|spam|policy|unsolicited`, 'i')
 
 /*
  * What hosts say after MAIL FROM of what is wrong with us: Postfix and Exim judge sender and client at RCPT only, providers of
@@ -74,7 +76,14 @@ export const replyRules: readonly Rule[] = [
   { phases: ['mail'], enhanced: /^5\.1\.3$/, meaning: 'ended' },
   { phases: ['mail'], meaning: 'ours' },
   { phases: mailed, text: ofUs, unless: passedOn, meaning: 'ours' },
-  // The recipient, where a reply can speak of one.
+  // The recipient, where a reply can speak of one; some hosts have these codes for us as well, and say so in words.
+  {
+    phases: recipientPhases,
+    enhanced: /^5\.1\.(0|1|3|6|10)$/,
+    text: listedOrTooMuch,
+    unless: unknownUser,
+    meaning: 'blocked',
+  },
   { phases: recipientPhases, enhanced: /^5\.1\.(0|1|3|6|10)$/, meaning: 'gone' },
   { phases: recipientPhases, enhanced: noSuchDomain, meaning: 'nowhere' },
   // The mailbox or its domain has a new owner (RFC 7293): another person.
@@ -91,7 +100,13 @@ export const replyRules: readonly Rule[] = [
   { enhanced: /^5\.2\.[0-2]$/, meaning: 'wait' },
   { phases: ['rcpt'], code: /^552$/, meaning: 'wait' },
   { enhanced: /^4\./, meaning: 'wait' },
-  { phases: recipientPhases, code: /^55[013]$/, text: unknownUser, unless: /sender/i, meaning: 'gone' },
+  {
+    phases: recipientPhases,
+    code: /^55[013]$/,
+    text: unknownUser,
+    unless: /sender|\bip address|reverse/i,
+    meaning: 'gone',
+  },
   { code: /^5/, text: providerBlock, meaning: 'blocked' },
   { code: /^4/, meaning: 'wait' },
   // A bare 550 or 553 to RCPT says the mailbox is unavailable (RFC 5321 4.2.3); without a word more it is an end of
