@@ -43,7 +43,7 @@ const recoveryFactor = 1.5
 
 /** The pace after a sighting; null: none is needed. */
 export function adaptPace(pace: Pace | null, seen: Sighting, now: number): Pace | null {
-  if (seen.blocked > 0) return hold(pace, seen, now)
+  if (isBlocked(seen)) return hold(pace, seen, now)
   if (isSlow(seen)) {
     const rate = Math.max(0.5, (slowConnections * 1000) / seen.meanMs)
     const detail = `A letter takes ${Math.round(seen.meanMs)} ms; elsewhere ${Math.round(seen.othersMs)} ms.`
@@ -58,7 +58,7 @@ export function adaptPace(pace: Pace | null, seen: Sighting, now: number): Pace 
 function hold(pace: Pace | null, seen: Sighting, now: number): Pace {
   // Letters that were under way when the hold began are refused as well; they say nothing new.
   if (pace && pace.heldUntil > now) return pace
-  const isFresh = pace?.reason === 'blocked' && now - Math.max(pace.heldUntil, pace.changedAt) < longestHold
+  const isFresh = pace !== null && pace.holds > 0 && now - Math.max(pace.heldUntil, pace.changedAt) < longestHold
   const holds = (isFresh ? pace.holds : 0) + 1
   return {
     rate: 1,
@@ -69,6 +69,13 @@ function hold(pace: Pace | null, seen: Sighting, now: number): Pace {
     changedAt: now,
   }
 }
+
+/**
+ * Of those accepted lately a tenth at the least were refused. Fewer are refused for what a mailbox of theirs does not want, in words
+ * that a provider has for us as well: the whole domain would be held for one such reader among thousands.
+ */
+const isBlocked = ({ accepted, blocked }: Sighting) => blocked > 0 && blocked >= blockedShare * accepted
+const blockedShare = 0.1
 
 const isSlow = ({ accepted, meanMs, othersMs }: Sighting) =>
   accepted >= leastSeen && meanMs > slowMs && meanMs > slowFactor * othersMs

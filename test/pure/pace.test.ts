@@ -52,6 +52,21 @@ describe('a receiving domain', () => {
     expect([once, soon, later].map(({ holds }) => holds)).toEqual([1, 2, 1])
   })
 
+  test('is held for longer also where it was slow in between', () => {
+    const refused = seen({ accepted: 0, blocked: 3 })
+    const once = adaptPace(null, refused, 0)!
+    const slow = adaptPace(once, seen({ meanMs: 2_000, othersMs: 20 }), once.heldUntil + 1_000)!
+    expect(slow.reason).toBe('slow')
+    const again = adaptPace(slow, refused, once.heldUntil + 2_000)!
+    expect([again.holds, again.heldUntil]).toEqual([2, once.heldUntil + 2_000 + 2 * minute])
+  })
+
+  test('is not held for one reader among hundreds whom a policy of their mailbox refuses us', () => {
+    expect(adaptPace(null, seen({ accepted: 400, blocked: 1 }), 0)).toBeNull()
+    expect(adaptPace(null, seen({ accepted: 4, blocked: 1 }), 0)).toMatchObject({ reason: 'blocked' })
+    expect(adaptPace(null, seen({ accepted: 400, blocked: 40 }), 0)).toMatchObject({ reason: 'blocked' })
+  })
+
   test('is not held for longer by what was under way when the hold began', () => {
     const blocked = seen({ accepted: 0, blocked: 3 })
     const pace = adaptPace(null, blocked, 0)!
