@@ -163,6 +163,8 @@ export function openHandOver(
 
   function readDot(errand: Errand, code: number): string | null {
     if (code >= 300 && code < 400) return outOfTurn
+    // What takes a letter before it has come to its end has not taken it.
+    if (code < 300 && socket.isBlocked && !behind) return outOfTurn
     isPrompt = socket.movedAt - dotAt < limits.prompt
     const reply = lastReply(code)
     return settle(errand, code < 300 ? { kind: 'accepted', reply } : { kind: 'refused', phase: 'dot', reply })

@@ -168,10 +168,11 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       if (isClosing) connection.quit()
       else idle.push(connection)
     },
-    // Tried once more, and only where nobody waits for the end: the host has not taken its MAIL FROM.
+    // Tried once more: the host has not taken its MAIL FROM. As often as need be where it said so, having taken others before.
     onLost(errand, outcome) {
       const { row, place } = errand
-      if (errand.lost || isClosing) return row.settle(place, isClosing ? notStarted : outcome)
+      if ((errand.lost && outcome.kind !== 'refused') || isClosing)
+        return row.settle(place, isClosing ? notStarted : outcome)
       waiting.putFirst({ row, place, lost: outcome })
     },
     onClosed(connection, end) {
@@ -193,8 +194,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       if (open.size === 0) outage.end()
       return
     }
-    if (end.kind === 'barren') barren += 1
-    if (end.kind === 'barren' && barren < mostBarren) return
+    if (end.kind === 'barren' && ++barren < mostBarren) return
     const now = performance.now()
     if (outage.fail(end.failure, connection.startedAt, now) === null) return
     const news = open.size > 0 ? 'the mail host takes no further connection' : 'the mail host cannot be reached'

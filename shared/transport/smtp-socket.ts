@@ -126,16 +126,22 @@ export class SmtpSocket {
   }
 
   readonly #written = (error?: Error | null): void => {
+    if (error) this.hasFailedWrite = !this.isSecure
     if (!this.#isWaiting) return
     // Node reports no error for a write that was given up because the socket was destroyed meanwhile.
-    if (error || this.#socket.destroyed) this.hasFailedWrite = !this.isSecure
-    else {
+    if (error || this.#socket.destroyed) {
+      this.hasFailedWrite = !this.isSecure
+      this.#isWaiting = false
+    } else {
       this.movedAt = performance.now()
-      this.#takenAt = this.movedAt
-      if (this.#socket.writableLength === 0) this.outbox.giveBack()
+      // Another write may have been given behind this one.
+      this.#isWaiting = this.#socket.writableLength > 0
+      if (!this.#isWaiting) {
+        this.#takenAt = this.movedAt
+        this.outbox.giveBack()
+      }
     }
-    this.#isWaiting = false
-    if (this.#watchedFor > 0) this.#unwatch()
+    if (!this.#isWaiting && this.#watchedFor > 0) this.#unwatch()
   }
 
   #unwatch(): void {

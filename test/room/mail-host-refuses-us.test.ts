@@ -8,8 +8,8 @@ import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
-import { letterTo, test } from '../rig/hand-over.ts'
-import { type Wire, welcome } from '../rig/scripted-smtp.ts'
+import { letterTo, signal, test } from '../rig/hand-over.ts'
+import { takeLetter, takeLetters, type Wire, welcome } from '../rig/scripted-smtp.ts'
 
 let database: TestDatabase
 /** What the host answers instead of 2xx; a test mends it by taking it away. */
@@ -222,6 +222,30 @@ test('a host that ends a connection with 421 because it has carried enough lette
   const outcomes = await Promise.all(Array.from({ length: 30 }, (_, n) => send(letterTo(`reader${n}@mail.example`))))
   expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['accepted']))
   expect(heard.length).toBeLessThanOrEqual(7)
+})
+
+test('a letter that is the last straw for one connection after another is no trouble of the host’s', async ({
+  host,
+  transport,
+}) => {
+  const bothFull = signal()
+  let full = 0
+  const { url } = await host(async (wire, nth) => {
+    await welcome(wire)
+    if (nth > 2) return takeLetters(wire)
+    await takeLetter(wire)
+    full += 1
+    if (full === 2) bothFull.give()
+    // No letter more before both have had one: the third is offered to the one, and then to the other.
+    await bothFull.given
+    await wire.hear()
+    wire.say('421 4.7.0 enough for one connection')
+    await wire.hearEnd()
+  })
+  const { send } = transport(url, { connections: 2 })
+  const first = await Promise.all([1, 2].map((n) => send(letterTo(`reader${n}@mail.example`))))
+  const outcomes = [...first, await send(letterTo('reader3@mail.example'))]
+  expect(outcomes.map(({ kind }) => kind)).toEqual(Array(3).fill('accepted'))
 })
 
 test('letters that wait while each connection is dropped under another one are told that there was none', async ({

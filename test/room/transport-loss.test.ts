@@ -277,6 +277,24 @@ test('a letter the host stopped reading half-way is safe to try again', async ({
   expect(outcome).toEqual({ kind: 'unreachable', phase: 'data', detail: 'the host took too long' })
 })
 
+test('a letter the host calls taken before it has read its end has not been taken', async ({ host, transport }) => {
+  const { url, heard } = await host(async (wire, nth) => {
+    await welcome(wire, 'PIPELINING')
+    if (nth > 1) return takeLetters(wire)
+    await playUpTo(wire, 'DATA')
+    wire.stopReading()
+    wire.say('354 go on', '250 2.0.0 taken')
+    await wire.hearEnd()
+  })
+  const { send } = transport(url)
+  // More than the buffers of both ends hold.
+  const parts = [Buffer.from('x'.repeat(998).concat('\r\n').repeat(32_000))]
+  const outcome = await send(letterTo('kari@mail.example', { parts }))
+  expect(outcome).toMatchObject({ kind: 'unreachable', phase: 'data' })
+  expect((await send(letterTo('ola@mail.example'))).kind).toBe('accepted')
+  expect(heard).toHaveLength(2)
+})
+
 /** Begins a reply to `step`, and never ends it: a byte, and another line, and another, until the client has gone. */
 async function dripInsteadOf(wire: Wire, step: Step): Promise<void> {
   await playUpTo(wire, step)
