@@ -34,6 +34,7 @@ import { sendChunk } from './mailer/send-chunk.ts'
 import { sendNotice } from './mailer/send-notice.ts'
 import { openSenderAlignment } from './mailer/sender-alignment.ts'
 import { type LetterTransport, openSigningTransport, underWay } from './mailer/signing-transport.ts'
+import { openStandingNotices } from './mailer/standing-notices.ts'
 import { openUnfitLetters } from './mailer/unfit-letters.ts'
 import { openWindowSize } from './mailer/window-size.ts'
 import { answerLinkRequests } from './scheduler/answer-link-requests.ts'
@@ -147,7 +148,11 @@ async function start(): Promise<() => Promise<void>> {
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }
-  const noticeSender = { ...shared, transport: prompt, circuit, notices: openPreparedNotices(shared) }
+  const noticeSender = {
+    ...{ ...shared, transport: prompt, circuit },
+    notices: openPreparedNotices(shared),
+    standing: openStandingNotices(),
+  }
   const fanOut = {
     ...shared,
     wake: waking.wake,

@@ -8,6 +8,7 @@ import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
 import type { ReceivingDomains } from '../../workers/mailer/receiving-domains.ts'
 import { openRelayCircuit, type RelayStanding } from '../../workers/mailer/relay-circuit.ts'
 import { sendNotice } from '../../workers/mailer/send-notice.ts'
+import { openStandingNotices } from '../../workers/mailer/standing-notices.ts'
 import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
 import { answerLinkRequests } from '../../workers/scheduler/answer-link-requests.ts'
 import { testSecrets } from '../given/secrets.ts'
@@ -58,6 +59,7 @@ export async function openNoticeSender(
     circuit,
     unfit: openUnfitLetters(log),
     receivingDomains,
+    standing: openStandingNotices(),
     curve: { firstWait: 300, window: 172_800 },
     now: () => clock.now,
     chance: () => 0.5,

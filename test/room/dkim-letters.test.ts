@@ -10,6 +10,7 @@ import { openSmtpTransport } from '../../shared/transport/smtp.ts'
 import { openPreparedNotices } from '../../workers/mailer/prepared-notices.ts'
 import { sendNotice } from '../../workers/mailer/send-notice.ts'
 import { type LetterTransport, openSigningTransport, underWay } from '../../workers/mailer/signing-transport.ts'
+import { openStandingNotices } from '../../workers/mailer/standing-notices.ts'
 import { givenIdentity, recordsOf } from '../given/dkim.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
@@ -231,7 +232,7 @@ test('a confirmation is signed, too', async () => {
   const id = uuidv7() as NoticeId
   await oweNotice(database.pool, { id, kind: 'confirmation', subscriptionId: reader!.subscriptionId }, now())
   const notices = openPreparedNotices({ ...engine.mailer, publicUrl: 'https://press.example' })
-  await sendNotice({ ...engine.mailer, transport, notices }, id)
+  await sendNotice({ ...engine.mailer, transport, notices, standing: openStandingNotices() }, id)
   const { to, raw } = inbox.received.at(-1)!
   expect(to).toBe('new@readers.example')
   const verified = await verifyByMailauth(raw, recordsOf(identity))

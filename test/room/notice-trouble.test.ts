@@ -157,6 +157,31 @@ test('a receiving domain that does not answer keeps no reader of another one fro
   expect(arrived()).toEqual(['kari@example.org', 'ola@silent.example', 'per@silent.example'])
 })
 
+test('a receiving domain that many sign up from and that does not answer leaves connections to all others', async () => {
+  const { given: itAnswers, give: answer } = signal()
+  sender.inbox.slow.set('silent.example', itAnswers)
+  const silent: Promise<void>[] = []
+  // Twice as many as there may be connections at all, which is twice as many as there are.
+  for (let n = 0; n < 8; n += 1) {
+    await follow(house, newsroom, `r${n}@silent.example`)
+    silent.push(sender.workAtOnce())
+    await new Promise((resolve) => setTimeout(resolve, n === 1 ? 1_200 : 50))
+  }
+  await follow(house, newsroom, 'kari@example.org')
+  await sender.workAtOnce()
+  expect(sender.inbox.received.map(({ to }) => to)).toEqual(['kari@example.org'])
+  const { rows } = await database.pool.query(
+    `select n.state, n.attempt, count(*)::int as notices from notices n join subscriptions s on s.id = n.subscription_id
+       join subscribers b on b.id = s.subscriber_id where b.address like '%@silent.example' group by 1, 2 order by 1`,
+  )
+  expect(rows).toEqual([
+    { state: 'claimed', attempt: 1, notices: 2 },
+    { state: 'deferred', attempt: 0, notices: 6 },
+  ])
+  answer()
+  await Promise.all(silent)
+})
+
 test('a notice over whose end the mail host takes longer than a minute is in one pair of hands all the while', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   const { given: itAnswers, give: answer } = signal()

@@ -49,6 +49,18 @@ async function makeDue(mailing: MailingId): Promise<void> {
   await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailing])
 }
 
+/** As workers do: no job waits for a letter that the host keeps. */
+async function sendWoken(): Promise<void> {
+  for (let next = engine.woken.shift(); next; next = engine.woken.shift())
+    if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, next.payload)
+  await reconcile({
+    pool: database.pool,
+    wake: engine.mailer.wake,
+    now: () => new Date(),
+    heardUntil: async () => null,
+  })
+}
+
 describe('a receiving domain', () => {
   test('whose provider refuses us is held for everybody, while the others get their letters', async () => {
     const strict = readersAt('strict.example', 30)
@@ -284,6 +296,40 @@ describe('a receiving domain', () => {
     expect([early, arrivedAt('silent.example')]).toEqual([0, 1])
   })
 
+  test('that has one reader each and one provider, which stands still, are no more in the way than one domain is', async () => {
+    const { given: itAnswers, give: answer } = signal()
+    // As many as there are connections, and none of them has two letters to be compared.
+    const still = ['a', 'b', 'c', 'd'].map((name) => `${name}.hosted.example`)
+    for (const domain of still) inbox.slow.set(domain, itAnswers)
+    await givenReaders(database.pool, newsroom, [
+      ...still.flatMap((domain) => readersAt(domain, 1)),
+      ...readersAt('fine.example', 36),
+    ])
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await cutAudience(engine.fanOut, mailingId)
+    await until('the others have theirs', async () => {
+      await sendWoken()
+      return arrivedAt('fine.example') === 36
+    })
+    expect(inbox.received).toHaveLength(36)
+    answer()
+    await engine.mailer.lingering.ended()
+    expect(inbox.received).toHaveLength(40)
+  })
+
+  test('of which one letter hangs has not stood for as long as that when another begins', () => {
+    const { watch } = engine.mailer
+    const [lone, other] = [watch.of('kari@lone.example'), watch.of('kari@other.example')]
+    const ago = performance.now() - 60_000
+    lone.begin(ago)
+    for (let n = 0; n < 200; n += 1) {
+      other.begin(ago)
+      other.end(performance.now(), { ms: 5, blocked: null })
+    }
+    lone.begin(performance.now())
+    expect(lone.stands()).toBe(false)
+  })
+
   test('that does not answer holds up nobody else, and has each of its letters once when it does', async () => {
     const { given: itAnswers, give: answer } = signal()
     inbox.slow.set('silent.example', itAnswers)
@@ -292,18 +338,8 @@ describe('a receiving domain', () => {
     await givenReaders(database.pool, newsroom, readersAt('fine.example', 200))
     const { mailingId } = await givenMailing(database.pool, newsroom)
     await cutAudience(engine.fanOut, mailingId)
-    const sendAll = async () => {
-      for (let next = engine.woken.shift(); next; next = engine.woken.shift())
-        if (next.queue === 'mail-bulk') await sendChunk(engine.mailer, next.payload)
-    }
     await until('the others have their letters', async () => {
-      await sendAll()
-      await reconcile({
-        pool: database.pool,
-        wake: engine.mailer.wake,
-        now: () => new Date(),
-        heardUntil: async () => null,
-      })
+      await sendWoken()
       return arrivedAt('fine.example') === 200
     })
     expect(arrivedAt('silent.example')).toBe(0)

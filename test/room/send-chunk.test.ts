@@ -395,6 +395,26 @@ describe('a refusal', () => {
     expect(inbox.received).toEqual([])
   })
 
+  test('of an address suppressed while its letter waits for another try closes that, though the subscription goes on', async () => {
+    const [reader] = await givenReaders(database.pool, newsroom, 1)
+    inbox.refuse(reader!.address, { code: 451, text: '4.3.0 come back later', times: 1 })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    await database.pool.query(
+      `insert into suppressions (address_hash, reason, at) select address_hash, 'operator', now() from subscribers`,
+    )
+    await database.pool.query('update deliveries set until = now()')
+    await database.pool.query('update chunks set next_at = now()')
+    const asked = inbox.read.length
+    await engine.reconcileAndSend()
+    expect(await statesOf(mailingId)).toEqual({ suppressed: 1 })
+    // And so is what has not been written yet.
+    const next = await givenMailing(database.pool, newsroom)
+    await engine.send(next.mailingId)
+    expect(await statesOf(next.mailingId)).toEqual({ suppressed: 1 })
+    expect([inbox.received, inbox.read.length]).toEqual([[], asked])
+  })
+
   test('of our policy or reputation is never held against the reader', async () => {
     await givenReaders(database.pool, newsroom, ['strict@readers.example'])
     inbox.refuse('strict@readers.example', { code: 550, text: '5.7.1 Blocked for poor reputation' })

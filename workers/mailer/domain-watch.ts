@@ -22,6 +22,12 @@ export type DomainWatch = {
   of(address: string): Domain
   /** For how long no letter to any domain has come to an end, in milliseconds. */
   quietFor(): number
+  /**
+   * Whether a letter under way has kept its connection for seconds, and nothing went at all once it had: so may each of many domains
+   * that have one reader and one provider, of which none stands. It is so to its end: what goes then goes over the connections that
+   * are opened in place of these.
+   */
+  isStuck(begunAt: number): boolean
   /** For how long letters are under way of which none has come to an end, in milliseconds; 0: none is under way. */
   waitsFor(): number
   tell(): Promise<void>
@@ -41,6 +47,8 @@ const tellEvery = 1_000
 const othersPerConnection = 5
 /** One letter that waits keeps one connection, and tells nothing of its domain. */
 const leastWaiting = 2
+/** Milliseconds. */
+const stuckAfter = 5_000
 /** Where four times as many have, a fifth of the time is enough to see it: a fast mailing loses less. */
 const soon = { ms: slowMs / 5, othersPerConnection: 4 * othersPerConnection }
 
@@ -54,6 +62,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   let lastEnd = performance.now()
   let underWay = 0
   let waitsSince = 0
+  let stuckSince = 0
 
   function of(address: string): Domain {
     const name = domainOf(address)
@@ -94,7 +103,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     return {
       tally,
       begin(now) {
-        if (inHand === 0) waitFrom(now)
+        if (inHand < leastWaiting) waitFrom(now)
         if (underWay === 0) waitsSince = now
         inHand += 1
         underWay += 1
@@ -171,6 +180,11 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   return {
     of,
     quietFor: () => performance.now() - lastEnd,
+    isStuck(begunAt) {
+      const now = performance.now()
+      if (now - lastEnd > slowMs) stuckSince = now - stuckAfter
+      return begunAt < stuckSince
+    },
     waitsFor: () => (underWay === 0 ? 0 : performance.now() - waitsSince),
     tell: tellInTurn,
     close: async () => {

@@ -22,6 +22,7 @@ import type { RelayCircuit } from './relay-circuit.ts'
 import { saysNowhere } from './reply-rules.ts'
 import type { RetryCurve } from './retry-curve.ts'
 import type { LetterTransport } from './signing-transport.ts'
+import type { StandingNotices } from './standing-notices.ts'
 import type { UnfitLetters } from './unfit-letters.ts'
 
 export type NoticeDeps = {
@@ -34,6 +35,7 @@ export type NoticeDeps = {
   readonly circuit: RelayCircuit
   readonly unfit: UnfitLetters
   readonly receivingDomains: ReceivingDomains
+  readonly standing: StandingNotices
   readonly mailDomain: string
   readonly curve: RetryCurve
   readonly now: () => Date
@@ -43,6 +45,8 @@ export type NoticeDeps = {
 
 /** A notice is awaited by somebody at a screen: it is tried again soon, whatever the curve of bulk mail says. */
 const relayRest = 5
+/** So many to one domain may keep the host waiting: there are few connections, and those of all others go over them, too. */
+const mostStanding = 2
 /** Milliseconds after which a letter that still waits for the mail host has another connection opened in its place. */
 const longestAlone = 1_000
 /** Milliseconds. A claim lasts a minute. */
@@ -75,6 +79,12 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     return false
   }
 
+  const domain = domainOf(notice.address)
+  if (deps.standing.of(domain) >= mostStanding) {
+    await recordNotice(deps.pool, notice, { state: 'deferred', wait: relayRest, reply: null, counts: false })
+    return false
+  }
+
   const prepared = await prepare(deps, notice)
   const reader = {
     to: notice.address,
@@ -86,6 +96,8 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more. A renewal that
   // fails is made up for by the next.
   const renewing = setInterval(() => void keepNotice(deps.pool, notice).catch(() => undefined), renewEvery)
+  const stands = () => performance.now() - begunAt > longestAlone
+  const isOver = deps.standing.add(domain, stands)
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
     parts: fillLetter(prepared, reader),
@@ -95,13 +107,14 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     },
     until: beginBefore,
     // A receiving domain may keep it waiting for minutes, and who asked next, of another, is not to wait for that.
-    stands: () => performance.now() - begunAt > longestAlone,
+    stands,
     prepared,
     reader,
   })
+  isOver()
   const isDoubtful = outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)
   const verdict = judgeOutcome(outcome, {
-    isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domainOf(notice.address))),
+    isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domain)),
     attempt: notice.attempt,
     curve: deps.curve,
     doubt: 'resend',
