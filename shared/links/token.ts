@@ -34,16 +34,22 @@ const macBytes = 24
 export const sealToken = (keys: LinkKeys, purpose: LinkPurpose, numbers: readonly [bigint, bigint, bigint]): string =>
   sealWithRest(keys, purpose, numbers).token
 
-/** A token, and what its MAC has left over: 64 bits that prove the same numbers elsewhere. */
+/**
+ * A token, and what a MAC of the same numbers has left over: 64 bits that prove them elsewhere. Those are of the last key, which
+ * never leaves: a Message-ID is made of them, and a letter that is sent again while keys are changed must have the one it had.
+ */
 export function sealWithRest(
   keys: LinkKeys,
   purpose: LinkPurpose,
   numbers: readonly [bigint, bigint, bigint],
 ): { readonly token: string; readonly rest: Buffer } {
   writeNumbers(sealing, numbers)
-  const mac = macOf(keys.byPurpose[purpose][0]!, sealedPayload)
+  const [first, ...others] = keys.byPurpose[purpose]
+  const mac = macOf(first!, sealedPayload)
   mac.copy(sealing, payloadBytes, 0, macBytes)
-  return { token: sealing.toString('base64url'), rest: mac.subarray(macBytes) }
+  const last = others.at(-1)
+  const lasting = last === undefined ? mac : macOf(last, sealedPayload)
+  return { token: sealing.toString('base64url'), rest: lasting.subarray(macBytes) }
 }
 
 /** Where tokens are put together, one after another: a buffer for each letter is more to make and collect than to fill. */

@@ -54,6 +54,14 @@ describe('a delivery’s code', () => {
     expect(openDeliveryCode(keys, sealDelivery(keys, most, most).code)).toEqual({ mailing: most, subscription: most })
   })
 
+  test('stays while keys are changed: a letter sent again then has the Message-ID it had', () => {
+    const was = sealDelivery(older, 12n, 34n)
+    const is = sealDelivery(keys, 12n, 34n)
+    expect(is.code).toBe(was.code)
+    expect(is.token).not.toBe(was.token)
+    for (const { token } of [was, is]) expect(openToken(keys, 'unsubscribe', token)).toEqual([34n, 12n, 0n])
+  })
+
   test('of somebody else, or changed by a letter, is refused', () => {
     expect(openDeliveryCode(foreign, code)).toBeNull()
     for (let place = 0; place < code.length; place += 1) {
