@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { untilNobodyMayBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import { parseAddress } from '../../shared/subscriber/address.ts'
 import { addressHashKey, hashAddress } from '../../shared/subscriber/address-hash.ts'
+import { barReader } from '../../shared/subscriber/bar-reader.sql.ts'
 import { eraseReader } from '../../shared/subscriber/erase-reader.sql.ts'
 import { collectHeldData, type HeldData } from '../../shared/subscriber/held-data.sql.ts'
 import { type ListedReader, listReaders } from '../../shared/subscription/list-readers.sql.ts'
@@ -10,13 +11,14 @@ import {
   type SubscriptionState,
   subscriptionStates,
 } from '../../shared/subscription/subscription.ts'
+import { liftForOperator } from '../../shared/suppression/suppression.sql.ts'
 import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
 import { csvLine } from './csv.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 import { asJson, count, tableOf } from './terminal.ts'
 
-/** `subscribers show`, `export`, `erase`. */
+/** `subscribers show`, `export`, `bar`, `unbar`, `erase`. */
 export function addReaderCommands(subscribers: Command, deps: CliDeps): void {
   subscribers
     .command('show')
@@ -35,6 +37,21 @@ export function addReaderCommands(subscribers: Command, deps: CliDeps): void {
     .action((options: ExportOptions) => exportReaders(deps, options))
 
   subscribers
+    .command('bar')
+    .description('write to an address no more, whatever it follows or is entered for')
+    .argument('<address>', 'whose')
+    .option('--json', 'answer in JSON')
+    .addHelpText('after', barExamples)
+    .action((address: string, options: { json?: true }) => bar(deps, address, options))
+
+  subscribers
+    .command('unbar')
+    .description('let an address be written to again that was barred, or refused by its mail host')
+    .argument('<address>', 'whose')
+    .option('--json', 'answer in JSON')
+    .action((address: string, options: { json?: true }) => unbar(deps, address, options))
+
+  subscribers
     .command('erase')
     .description('take an address out of everything, for good; its keyed hash stays and bars an import')
     .argument('<address>', 'whose')
@@ -48,6 +65,15 @@ What a spreadsheet would take for a formula has an apostrophe before it; --json 
 
 Example:
   pressebud subscribers export --newsroom havna --state active > readers.csv
+`
+
+const barExamples = `
+For whoever asks on the telephone not to be written to again. All they follow ends, and no letter begins once this has
+answered. Their data is kept: to have that gone as well, erase it.
+
+Examples:
+  pressebud subscribers bar ada@example.com
+  pressebud subscribers unbar ada@example.com
 `
 
 function hashOf({ surroundings }: CliDeps, text: string): Buffer {
@@ -145,6 +171,25 @@ async function erase(deps: CliDeps, address: string, options: { yes?: true; json
   if (options.json) return terminal.out(asJson({ found: addresses > 0, ended: ended.length }))
   const found = addresses > 0 ? 'Erased' : 'Nothing was held; now it cannot be imported either'
   terminal.out(`${terminal.paint.good('✓')} ${found}. ${count(ended.length, 'subscription')} ended.\n`)
+}
+
+async function bar(deps: CliDeps, address: string, options: { json?: true }): Promise<void> {
+  const { terminal, surroundings } = deps
+  const ended = await barReader(surroundings.database(), hashOf(deps, address), { door: 'operator' }, deps.now())
+  if (options.json) return terminal.out(asJson({ ended: ended.length }))
+  terminal.out(`${terminal.paint.good('✓')} Barred. ${count(ended.length, 'subscription')} ended.\n`)
+}
+
+async function unbar(deps: CliDeps, address: string, options: { json?: true }): Promise<void> {
+  const { terminal, surroundings } = deps
+  const was = await liftForOperator(surroundings.database(), hashOf(deps, address))
+  if (was === 'erased')
+    throw new Mistake('Its owner asked to be erased, and stays so: they can come back by signing up themselves.')
+  if (options.json) return terminal.out(asJson({ was }))
+  if (was === null) return terminal.out('Nothing barred it.\n')
+  terminal.out(
+    `${terminal.paint.good('✓')} It may be written to again; it was suppressed as ${was}. What it followed stays ended.\n`,
+  )
 }
 
 const momentOf = (at: Date) => at.toISOString().slice(0, 16).replace('T', ' ')

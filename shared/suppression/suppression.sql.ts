@@ -1,6 +1,7 @@
 import type { Db } from '../postgres/pool.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
+import type { SuppressionReason } from './suppression.ts'
 
 /** Suppresses the addresses behind these subscriptions: a mail host refused them for good. */
 export async function suppressBounced(db: Db, subscriptions: readonly SubscriptionId[]): Promise<void> {
@@ -32,4 +33,29 @@ export async function suppressErased(db: Db, addressHash: Buffer, now: Date): Pr
        where suppressions.reason in ('bounced', 'erased')`,
     [addressHash, now],
   )
+}
+
+/** At an operator's word, whatever stood there but a complaint. */
+export async function suppressForOperator(db: Db, addressHash: Buffer, now: Date): Promise<void> {
+  await db.query(
+    `insert into suppressions (address_hash, reason, at) values ($1, 'operator', $2)
+     on conflict (address_hash) do update set reason = 'operator', at = excluded.at, detail = null
+       where suppressions.reason in ('bounced', 'erased')`,
+    [addressHash, now],
+  )
+}
+
+/**
+ * Lets an address get mail again, but for one whose owner asked to be erased: who had that done comes back by themselves. Returns why
+ * it got none; null: it was not suppressed.
+ */
+export async function liftForOperator(db: Db, addressHash: Buffer): Promise<SuppressionReason | null> {
+  const { rows } = await db.query<{ reason: SuppressionReason }>(
+    `with lifted as (
+       delete from suppressions where address_hash = $1 and reason <> 'erased'
+     )
+     select reason from suppressions where address_hash = $1`,
+    [addressHash],
+  )
+  return rows[0]?.reason ?? null
 }

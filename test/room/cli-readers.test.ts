@@ -86,3 +86,42 @@ test('erase wants a word more than the command, and then leaves a keyed hash tha
   // An address we never knew can be barred the same way, before a list brings it.
   expect((await run('erase', 'never@example.org', '--yes', '--json')).json()).toEqual({ found: false, ended: 0 })
 })
+
+test('bar ends all an address follows and keeps it from every letter, a confirmation too, until it is unbarred', async () => {
+  await givenFollower(house, newsroom, 'calls@example.org')
+  const confirmations = async (address: string) => {
+    const { rowCount } = await database.pool.query(
+      `select from notices n join subscriptions s on s.id = n.subscription_id join subscribers b on b.id = s.subscriber_id
+        where b.address = $1`,
+      [address],
+    )
+    return rowCount
+  }
+  const before = await confirmations('calls@example.org')
+  expect((await run('bar', 'Calls@Example.org')).out).toBe('✓ Barred. 1 subscription ended.\n')
+  expect((await run('bar', 'calls@example.org', '--json')).json()).toEqual({ ended: 0 })
+  expect((await run('show', 'calls@example.org')).out).toMatch(
+    /Suppressed as operator(.|\n)*ended \(operator\)(.|\n)*ended +operator/,
+  )
+  await follow(house, newsroom, 'calls@example.org')
+  expect(await confirmations('calls@example.org')).toBe(before)
+  const list = ['--newsroom', 'havna', '--language', 'nb', '--source', 'A list we keep.']
+  expect((await run('add', 'calls@example.org', ...list)).out).toContain('1 reader suppressed: not added.')
+
+  expect((await run('unbar', 'calls@example.org')).out).toContain('it was suppressed as operator')
+  expect((await run('unbar', 'calls@example.org')).out).toBe('Nothing barred it.\n')
+  // Also one nobody knew.
+  for (const word of ['bar', 'unbar']) expect(await run(word, 'new@example.org')).toMatchObject({ exit: 0 })
+  await follow(house, newsroom, 'new@example.org')
+  expect(await confirmations('new@example.org')).toBe(1)
+})
+
+test('unbar leaves who was erased as they wished', async () => {
+  await run('erase', 'gone@example.org', '--yes')
+  expect(await run('unbar', 'gone@example.org')).toMatchObject({
+    exit: 1,
+    out: '',
+    err: expect.stringContaining('signing up'),
+  })
+  expect((await run('show', 'gone@example.org')).out).toContain('Suppressed as erased')
+})
