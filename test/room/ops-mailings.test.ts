@@ -1,4 +1,6 @@
+import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Log } from '../../shared/log/log.ts'
 import { setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
@@ -294,6 +296,31 @@ describe('the buttons of a mailing', () => {
     expect(words((await get(`/mailings/${id}`)).body)).not.toContain('Letters already under way end')
     await press(`/mailings/${id}/resume`)
     expect(desk.acted).toEqual([`pause ${id}`, `resume ${id}`])
+  })
+
+  test('are in the log with whose session pressed them, and from where', async () => {
+    const told: Record<string, unknown>[] = []
+    const log = pino({ level: 'info' }, { write: (line) => void told.push(JSON.parse(line)) }) as unknown as Log
+    const logged = await openDesk(postgres.pool, { log })
+    const id = await givenMailing(postgres.pool, { newsroomId: lakselv, title: 'Kai', state: 'sending', at: ago(60) })
+    for (const _session of [1, 2]) {
+      const headers = { ...here, ...asForm, cookie: await logged.login() }
+      for (const name of ['pause', 'resume'])
+        await logged.app.inject({ method: 'POST', url: `/mailings/${id}/${name}`, headers })
+    }
+    const acts = told.filter(({ msg }) => msg === 'operator acted on a mailing')
+    expect(acts.map(({ act, from }) => [act, from])).toEqual(
+      Array(2)
+        .fill([
+          ['pause', '127.0.0.1'],
+          ['resume', '127.0.0.1'],
+        ])
+        .flat(),
+    )
+    const sessions = acts.map(({ operator }) => operator)
+    expect(sessions[0]).toMatch(/^[0-9a-f-]{36}$/)
+    expect([sessions[1] === sessions[0], sessions[3] === sessions[2], new Set(sessions).size]).toEqual([true, true, 2])
+    await logged.app.close()
   })
 
   test('say what is true where pausing or resuming changes nothing', async () => {

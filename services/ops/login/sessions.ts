@@ -55,3 +55,9 @@ export function openSessions(now: () => Date): Sessions {
     },
   }
 }
+
+/** Who has pressed a button, for the log: a session's number, of which the cookie is the only other copy, and where it came from. */
+export const whoActs = (request: FastifyRequest): { readonly operator: string | undefined; readonly from: string } => ({
+  operator: request.session.get('operator'),
+  from: request.ip,
+})

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { dropPace } from '../../../shared/delivery/pace.sql.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { whoActs } from '../login/sessions.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { type MachineDeps, showMachine } from './machine-page.ts'
 
@@ -12,7 +13,7 @@ export function machineActs(app: FastifyInstance, deps: MachineDeps & Pick<OpsDe
     if (typeof domain !== 'string' || domain === '' || domain.length > 255 || domain.includes('\0'))
       throw new Refusal('REQUEST_NOT_VALID')
     const freed = await dropPace(deps.pool, domain)
-    deps.log.info({ act: 'free', freed }, 'operator acted on a receiving domain')
+    deps.log.info({ act: 'free', domain, freed, ...whoActs(request) }, 'operator acted on a receiving domain')
     if (freed) {
       request.session.set('freed', domain)
       return reply.redirect('/machine', 303)

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Settlement, settlements } from '../../../shared/delivery/settle-doubt.sql.ts'
+import { whoActs } from '../login/sessions.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
 import { findOrRefuse, showMailing } from './mailing-page.ts'
@@ -42,7 +43,7 @@ async function pause(
   const { id } = await findOrRefuse(deps, request.params.id)
   const became = await deps.actions[name](id)
   const done = became === 'done' || became === 'done, given up'
-  deps.log.info({ mailing: id, act: name, done }, 'operator acted on a mailing')
+  deps.log.info({ mailing: id, act: name, done, ...whoActs(request) }, 'operator acted on a mailing')
   if (done) {
     request.session.set('said', became === 'done' ? `${name}d` : `${name}d-given-up`)
     return reply.redirect(`/mailings/${id}`, 303)
@@ -60,7 +61,7 @@ async function act(
 ): Promise<FastifyReply> {
   const { id } = await findOrRefuse(deps, request.params.id)
   const done = await deps.actions[name](id)
-  deps.log.info({ mailing: id, act: name, done }, 'operator acted on a mailing')
+  deps.log.info({ mailing: id, act: name, done, ...whoActs(request) }, 'operator acted on a mailing')
   if (done) {
     request.session.set('said', said)
     return reply.redirect(`/mailings/${id}`, 303)
@@ -78,7 +79,7 @@ async function settle(
 ): Promise<FastifyReply> {
   const { id } = await findOrRefuse(deps, request.params.id)
   const settled = await deps.actions.settle(id, as)
-  deps.log.info({ mailing: id, act: 'settle', as, settled }, 'operator acted on a mailing')
+  deps.log.info({ mailing: id, act: 'settle', as, settled, ...whoActs(request) }, 'operator acted on a mailing')
   if (settled === 'over' || settled === 'unknown')
     return changedNothing(
       deps,
