@@ -45,6 +45,8 @@ export const noJournals: HandOverJournals = {
 /** Older files are of no use to anybody: their chunks have been taken over elsewhere. In milliseconds. */
 const longestKept = 86_400_000
 
+const sweepEvery = 3_600_000
+
 /** Opens the folder the journals are in; several processes may share it. */
 export function openHandOverJournals(folder: string, log: Log): HandOverJournals {
   const boot = findBoot()
@@ -57,6 +59,8 @@ export function openHandOverJournals(folder: string, log: Log): HandOverJournals
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     sweep(folder)
+    // What mail hosts answered may name a reader, so it does not wait for the next start of a process.
+    setInterval(() => sweepIfThere(folder), sweepEvery).unref()
   } catch (err) {
     cannot(err)
     return noJournals
@@ -201,6 +205,14 @@ function lineOf(attempt: number, recorded: Recorded): string {
 function toldBy(mark: string, subscriptionId: SubscriptionId, rest: string): Told {
   if (mark === '+') return { subscriptionId, state: 'sent', wait: null, reply: rest, trouble: null, begun: true }
   return mark === '=' ? (JSON.parse(rest) as Recorded) : 'dot'
+}
+
+function sweepIfThere(folder: string): void {
+  try {
+    sweep(folder)
+  } catch {
+    // Whoever writes the next journal there tells what is wrong with it.
+  }
 }
 
 function sweep(folder: string): void {
