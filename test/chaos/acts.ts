@@ -1,5 +1,6 @@
 import { chunkLease, claimValidity } from '../../shared/delivery/delivery.ts'
 import type { Chance } from './chance.ts'
+import { passDay } from './digests.ts'
 import type { House } from './house.ts'
 import { wallClock } from './journal.ts'
 import type { Part } from './part.ts'
@@ -95,6 +96,10 @@ export const acts = {
 
   /** So near that the hour comes while other things happen. */
   publishUnderEmbargo: (stage: Stage) => stage.publishForLater(stage.chance.between(5_000, 15_000)),
+
+  passDay: async ({ house, noteInVain }: Stage) => {
+    if (!(await passDay(house.pool).catch(() => false))) noteInVain()
+  },
 
   /** Whoever pauses is promised that nothing more begins within a second; whoever resumes, that all the rest goes on. */
   pauseMailing: async (stage: Stage) => {

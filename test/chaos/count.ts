@@ -1,4 +1,5 @@
 import { waitAfterVanishing } from '../../shared/mailing/trouble.ts'
+import { countDigests } from './digests.ts'
 import type { Ledger } from './ledger.ts'
 import type { Published } from './publisher.ts'
 import type { Reader } from './readers.ts'
@@ -100,6 +101,13 @@ export function countLetters(evidence: Evidence): Counts {
       if (unexplained > 0) culprits.push(`excess: ${one.title} to ${address}, ${begun.length} copies`)
     }
   }
+  const digests = countDigests(evidence)
+  owed += digests.owed
+  accepted += digests.accepted
+  lost += digests.lost.length
+  doubled += digests.doubled
+  excess += digests.excess.length
+  culprits.push(...digests.lost.map((one) => `lost: ${one}`), ...digests.excess.map((one) => `excess: ${one}`))
   // A sum is less than its parts only where doubts were written down and not counted, or counted twice.
   excess = Math.max(excess, doubled - ledger.doubted)
   excess += evidence.doubledWhileHeld.length
@@ -107,11 +115,11 @@ export function countLetters(evidence: Evidence): Counts {
   const { late, bare } = partLate(evidence)
   const found = {
     late,
-    phantom: [...listPhantoms(evidence), ...tally.misnamed],
-    untold: listUntold(evidence),
+    phantom: [...listPhantoms(evidence), ...tally.misnamed, ...digests.phantom],
+    untold: [...listUntold(evidence), ...digests.untold],
     toGone: listToGone(evidence),
     unheard: listUnheard(evidence),
-    untimely: listUntimely(evidence),
+    untimely: [...listUntimely(evidence), ...digests.untimely],
   }
   for (const [counter, letters] of Object.entries(found))
     culprits.push(...letters.map((letter) => `${counter}: ${letter}`))

@@ -131,6 +131,7 @@ export const faults = {
     acts.jumpClock,
   ),
   embargo: act('A release is published whose hour comes some seconds later.', false, 10, acts.publishUnderEmbargo),
+  digest: act('A day passes, and readers of digests are told what was published since.', false, 10, acts.passDay),
   pause: act(
     'An operator pauses the mailing that is under way, and resumes it some seconds later.',
     false,

@@ -1,4 +1,5 @@
 import { openSync, readSync } from 'node:fs'
+import type { DigestItem } from './sink-text.ts'
 
 /**
  * What the sink saw, one line of JSON each, in the order it saw it. `seq` is that order; `at` is milliseconds of the
@@ -23,6 +24,8 @@ export type Entry = {
       readonly leaveUrl: string
       /** What its text lacks, in words; null: nothing. */
       readonly lacks: string | null
+      /** What a digest tells; null: it is none. */
+      readonly items: readonly DigestItem[] | null
     }
   /** The 250 was written. */
   | { readonly is: 'answered' }

@@ -75,6 +75,20 @@ export const publisherMutations = {
     kills: 40,
     red: ['untold'],
   },
+  'same-place': {
+    sentence: 'A day’s digest leaves its readers where they stood on the line of releases.',
+    patches: [
+      {
+        file: 'shared/subscription/digest-readers.sql.js',
+        within: 'moveCursors',
+        find: 'set dealt = greatest(s.dealt, $2)',
+        put: 'set dealt = s.dealt',
+      },
+    ],
+    faults: ['digest', 'clock-jump'],
+    kills: 40,
+    red: ['excess'],
+  },
   'no-embargo': {
     sentence: 'A release leaves at once, whatever its hour.',
     patches: [

@@ -20,18 +20,28 @@ export type Reader = {
   /** The link in the last letter they got. */
   leaveUrl: string | null
   readonly confirmPath: string | null
+  /** Whether releases come to them in digests. */
+  readonly readsDigests: boolean
 }
 
 /** One in so many asked to follow and has not confirmed yet; one in so many had left before everything. */
 const pendingEvery = 20
 const goneEvery = 50
+/** One in so many follows by the day. Neither of the two above is among them: the third of ten, and not the first or the last. */
+const digestEvery = 10
 
 /** So many that a few slow answers do not slow down whole domains for the rest of the run. */
 const domains = 300
 
 /** Fills the newsroom, and another one whose readers must hear nothing. */
-export async function gatherReaders(pool: Pool, newsroomId: string, count: number): Promise<Map<string, Reader>> {
+export async function gatherReaders(
+  pool: Pool,
+  newsroomId: string,
+  count: number,
+  digests: boolean,
+): Promise<Map<string, Reader>> {
   await loadCrowd(pool, newsroomId, count, domains)
+  if (digests) await beginDigests(pool, newsroomId)
   await pool.query(
     `update subscriptions set state = 'pending', activated_at = null where newsroom_id = $1 and id % $2 = 0`,
     [newsroomId, pendingEvery],
@@ -52,8 +62,14 @@ export async function gatherReaders(pool: Pool, newsroomId: string, count: numbe
      select $1, id, 'active', 'nb', now(), now() from made`,
     [elsewhere.id],
   )
-  const { rows } = await pool.query<{ id: string; address: string; state: string; requested: number }>(
-    `select s.id, b.address, s.state, floor(extract(epoch from s.requested_at) * 1000)::float8 as requested
+  const { rows } = await pool.query<{
+    id: string
+    address: string
+    state: string
+    frequency: string
+    requested: number
+  }>(
+    `select s.id, b.address, s.state, s.frequency, floor(extract(epoch from s.requested_at) * 1000)::float8 as requested
        from subscriptions s join subscribers b on b.id = s.subscriber_id
       where s.newsroom_id = $1`,
     [newsroomId],
@@ -61,7 +77,7 @@ export async function gatherReaders(pool: Pool, newsroomId: string, count: numbe
   const keys = linkKeys(testSecrets)
   const inAnHour = BigInt(Math.floor(Date.now() / 1000) + 36_000)
   return new Map(
-    rows.map(({ id, address, state, requested }) => {
+    rows.map(({ id, address, state, frequency, requested }) => {
       const reader: Reader = {
         address,
         follows: state === 'active' ? 'from-the-start' : null,
@@ -72,10 +88,22 @@ export async function gatherReaders(pool: Pool, newsroomId: string, count: numbe
           state === 'pending'
             ? `/confirm/${sealToken(keys, 'confirm', [BigInt(id), inAnHour, BigInt(requested)])}`
             : null,
+        readsDigests: frequency !== 'immediate',
       }
       return [address, reader]
     }),
   )
+}
+
+/** Their hour is the first of the day, which has come: a digest is due whenever none has been cut today. */
+async function beginDigests(pool: Pool, newsroomId: string): Promise<void> {
+  await pool.query(`update newsrooms set digest_hour = 0, created_at = now() - interval '3 days' where id = $1`, [
+    newsroomId,
+  ])
+  await pool.query(`update subscriptions set frequency = 'daily' where newsroom_id = $1 and id % $2 = 3`, [
+    newsroomId,
+    digestEvery,
+  ])
 }
 
 /** Leaves as a mailbox does it for its reader, by the link in a letter. Throws where that is refused, or not answered in time. */

@@ -2,6 +2,7 @@ import { whenBrokenOff } from '../rig/break-off.ts'
 import type { Stage } from './acts.ts'
 import { openChance } from './chance.ts'
 import { type Counts, countLetters } from './count.ts'
+import { cutLastDigest } from './digests.ts'
 import { listIdle } from './each-alone.ts'
 import { readErrorsLogged } from './errors-logged.ts'
 import { type Fault, type FaultName, faults, isLongRun } from './faults.ts'
@@ -111,7 +112,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const { seed } = wishes
   const chance = openChance(seed)
   const has = (name: FaultName) => wishes.faults.includes(name)
-  const readers = await gatherReaders(house.pool, house.installation.newsroom.id, wishes.recipients)
+  const { newsroom } = house.installation
+  const readers = await gatherReaders(house.pool, newsroom.id, wishes.recipients, has('digest'))
   const readJournal = followJournal(house.journal)
   const tally = openTally((address, leaveUrl) => {
     const reader = readers.get(address)
@@ -192,6 +194,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   now = 'a mailing for each workers process'
   const idle = await listIdle(house, press.publishNext, letEnd)
   const unheeded = await visitors.close()
+  now = 'a last digest'
+  const isDigestLost = has('digest') && !(await cutLastDigest(house, letEnd))
   let byItself = Infinity
   const doubledWhileHeld = inDoubtOf(seed) === 'hold' ? await settle() : []
   clearInterval(ticking)
@@ -216,10 +220,12 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,
+    lost: counts.lost + Number(isDigestLost),
     culprits: [
       ...counts.culprits,
       ...house.fallen.map((part) => `fallen: ${part}`),
       ...idle.map((part) => `idle: ${part}`),
+      ...(isDigestLost ? ['lost: the last digest, which was not cut'] : []),
       ...unheeded.map((who) => `unheeded: ${who}`),
       ...errors.map((line) => `errors: ${line}`),
       ...leaked.map((line) => `leaked: ${line}`),

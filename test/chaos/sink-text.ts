@@ -7,7 +7,11 @@ export type Text = {
   readonly leaveUrl: string
   /** What it lacks, in words; null: nothing. */
   readonly lacks: string | null
+  /** What a digest tells; null: it is none. */
+  readonly items: readonly DigestItem[] | null
 }
+
+export type DigestItem = { readonly title: string; readonly isCorrection: boolean }
 
 /**
  * Reads a letter, in the characters of its bytes. Each of its two parts must tell of what its subject says, carry its reader's
@@ -21,13 +25,15 @@ export function readText(letter: string): Text {
   const boundary = /boundary="?([^";\r]+)/i.exec(header)?.[1] ?? ''
   const [, ...parts] = letter.slice(headerEnd).split(`--${boundary}`)
   const end = parts.pop()
-  const told = titleIn(subject)
+  const items = itemsIn(unwrap(parts[0] ?? ''))
+  const told = items?.map(({ title }) => title) ?? [titleIn(subject)]
   const own = leaveUrl.slice(leaveUrl.lastIndexOf('/') + 1)
-  const kept = { subject, leaveUrl, messageId: fieldIn(header, 'Message-ID') }
+  const kept = { subject, leaveUrl, messageId: fieldIn(header, 'Message-ID'), items }
   if (parts.length !== 2 || !end?.startsWith('--')) return { ...kept, lacks: 'its end' }
   for (const part of parts) {
     const text = unwrap(part)
-    if (!new RegExp(`${told}(?! rev|\\d)`).test(text)) return { ...kept, lacks: 'what its subject tells' }
+    if (!told.every((title) => new RegExp(`${title}(?! rev|\\d)`).test(text)))
+      return { ...kept, lacks: 'what its subject tells' }
     const links = text.match(/[\w-]{64}/g) ?? []
     if (links.length === 0 || links.some((link) => link !== own)) return { ...kept, lacks: "its reader's own links" }
   }
@@ -38,6 +44,15 @@ export function readText(letter: string): Text {
 function titleIn(subject: string): string {
   const heading = [headedAsCorrected, headedAsWithdrawn('')].find((words) => subject.startsWith(words)) ?? ''
   return subject.slice(heading.length)
+}
+
+/** A digest in plain text has an underlined heading for each release. */
+function itemsIn(text: string): DigestItem[] | null {
+  const items = [...text.matchAll(/^(Chaos \d+(?: revision \d+)?)\r\n-{3,}\r\n(.*)/gm)].map(([, title, line]) => ({
+    title: title!,
+    isCorrection: line!.startsWith('Rettelse'),
+  }))
+  return items.length > 0 ? items : null
 }
 
 /** Quoted-printable (RFC 2045 6.7), as far as titles and links need it. */

@@ -10,11 +10,14 @@ export type Standing = 'owed' | 'not-owed' | 'perhaps'
  */
 export function standing(told: Published, reader: Reader, tally: Tally): Standing {
   const ofAll = followed(told, reader, tally)
-  if (told.kind !== 'withdrawal' || ofAll === 'not-owed') return ofAll
+  // Who reads digests is owed a letter of its own where something they have is taken back, and else none.
+  if (told.kind !== 'withdrawal') return reader.readsDigests ? 'not-owed' : ofAll
+  if (ofAll === 'not-owed') return ofAll
   // Who has the release is told that it is taken back, and nobody else: but who cannot have it is for the house to say,
   // of a letter that was on its way or in doubt.
   const earlier = listEarlier(told)
-  if (earlier.some(({ title }) => tally.copies.get(title)?.has(reader.address))) return ofAll
+  if (earlier.some(({ title }) => [tally.copies, tally.inDigests].some((all) => all.get(title)?.has(reader.address))))
+    return ofAll
   return earlier.some((one) => mayHaveBegun(one, told) && followed(one, reader, tally) !== 'not-owed')
     ? 'perhaps'
     : 'not-owed'

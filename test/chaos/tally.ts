@@ -1,6 +1,9 @@
 import { mailingIn } from './envelope.ts'
 import type { Entry } from './journal.ts'
 import { headedAsCorrected } from './publisher.ts'
+import type { DigestItem } from './sink-text.ts'
+
+type Accepted = Extract<Entry, { is: 'accepted' }>
 
 type Answer = { readonly seq: number; readonly at: number }
 /** A letter that began after an answer, and whether more than its MAIL FROM came. Times are the mail host's. */
@@ -11,6 +14,8 @@ export type Tally = {
   take(entries: readonly Entry[]): void
   /** What was told, by its title → address → when each copy that was accepted had begun. */
   readonly copies: ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>
+  /** The same of what digests told, each with its letter. */
+  readonly inDigests: ReadonlyMap<string, ReadonlyMap<string, readonly InDigest[]>>
   /** Letters that say they are a correction: “<title> to <address>”. */
   readonly corrections: ReadonlySet<string>
   /** Every acceptance, in order. */
@@ -29,8 +34,12 @@ export type Tally = {
   acceptedOf(title: string): number
 }
 
+/** A release in a digest that was accepted. */
+export type InDigest = { readonly mailing: string; readonly begunAt: number; readonly isCorrection: boolean }
+
 export function openTally(onLetter: (address: string, leaveUrl: string) => void): Tally {
   const copies = new Map<string, Map<string, number[]>>()
+  const inDigests = new Map<string, Map<string, InDigest[]>>()
   const corrections = new Set<string>()
   const acceptances: { begunAt: number; title: string }[] = []
   const refusals = new Map<string, { code: number; at: number }>()
@@ -66,24 +75,10 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       const known = refusals.get(to)
       if (!known || (code >= 500 && known.code < 500)) refusals.set(to, { code, at })
     },
-    accepted: ({ to, begunAt, begunSeq, envelope, subject, messageId, leaveUrl, lacks }) => {
-      const isCorrection = subject.startsWith(headedAsCorrected)
-      const title = isCorrection ? subject.slice(headedAsCorrected.length) : subject
-      const letter = `${title} to ${to}`
-      if (isCorrection) corrections.add(letter)
-      const known = late.get(begunSeq)
-      if (known) late.set(begunSeq, { ...known, hasText: true })
-      // Whatever its envelope said, this is the text that was replaced.
-      const replaced = replacedTitles.get(title)
-      if (replaced && begunSeq > replaced.seq)
-        late.set(begunSeq, { what: `${letter}, replaced by then`, at: begunAt, answer: replaced.at, hasText: true })
-      const letters = copies.get(title) ?? new Map<string, number[]>()
-      copies.set(title, letters)
-      letters.set(to, [...(letters.get(to) ?? []), begunAt])
-      acceptances.push({ begunAt, title })
-      if (lacks !== null) naming.misnamed.push(`${letter}, which lacks ${lacks}`)
-      naming.check({ letter, title, messageId, mailing: mailingIn(envelope) })
-      onLetter(to, leaveUrl)
+    accepted: (entry) => {
+      if (entry.items) takeDigest(entry, entry.items)
+      else takeLetter(entry)
+      onLetter(entry.to, entry.leaveUrl)
     },
     answered: () => {},
     left: ({ to, seq, at }) => {
@@ -100,11 +95,52 @@ export function openTally(onLetter: (address: string, leaveUrl: string) => void)
       stoppedMailings.delete(mailing)
     },
   }
+
+  /** Whatever its envelope said, a text that was replaced before it began is late. */
+  function noteText(what: string, title: string, begunAt: number, begunSeq: number): void {
+    const known = late.get(begunSeq)
+    if (known) late.set(begunSeq, { ...known, hasText: true })
+    const replaced = replacedTitles.get(title)
+    if (replaced && begunSeq > replaced.seq)
+      late.set(begunSeq, { what: `${what}, replaced by then`, at: begunAt, answer: replaced.at, hasText: true })
+  }
+
+  function takeDigest(
+    { to, begunAt, begunSeq, envelope, messageId, lacks }: Accepted,
+    items: readonly DigestItem[],
+  ): void {
+    const mailing = mailingIn(envelope)
+    const letter = `digest ${mailing} to ${to}`
+    for (const { title, isCorrection } of items) {
+      noteText(`${title} to ${to}, in a digest`, title, begunAt, begunSeq)
+      const letters = inDigests.get(title) ?? new Map<string, InDigest[]>()
+      inDigests.set(title, letters)
+      letters.set(to, [...(letters.get(to) ?? []), { mailing: String(mailing), begunAt, isCorrection }])
+    }
+    if (lacks !== null) naming.misnamed.push(`${letter}, which lacks ${lacks}`)
+    naming.check({ letter, title: `digest ${mailing}`, messageId, mailing })
+  }
+
+  function takeLetter({ to, begunAt, begunSeq, envelope, subject, messageId, lacks }: Accepted): void {
+    const isCorrection = subject.startsWith(headedAsCorrected)
+    const title = isCorrection ? subject.slice(headedAsCorrected.length) : subject
+    const letter = `${title} to ${to}`
+    if (isCorrection) corrections.add(letter)
+    noteText(letter, title, begunAt, begunSeq)
+    const letters = copies.get(title) ?? new Map<string, number[]>()
+    copies.set(title, letters)
+    letters.set(to, [...(letters.get(to) ?? []), begunAt])
+    acceptances.push({ begunAt, title })
+    if (lacks !== null) naming.misnamed.push(`${letter}, which lacks ${lacks}`)
+    naming.check({ letter, title, messageId, mailing: mailingIn(envelope) })
+  }
+
   return {
     take: (entries) => {
       for (const entry of entries) takers[entry.is](entry as never)
     },
     copies,
+    inDigests,
     corrections,
     acceptances,
     refusals,

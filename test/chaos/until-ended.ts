@@ -9,9 +9,10 @@ export async function untilEnded(house: House, letters: () => number): Promise<b
   while (performance.now() - since < patience) {
     const { rows } = await house.pool
       .query<{ open: number }>(
-        `select count(*)::int as open from mailings m
-          where state not in ('done', 'superseded', 'cancelled')
-             or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done')`,
+        `select (select count(*) from mailings m
+                  where state not in ('done', 'superseded', 'cancelled')
+                     or exists (select from chunks c where c.mailing_id = m.id and c.state <> 'done'))::int
+              + (select count(*) from digest_cuts where done_at is null)::int as open`,
       )
       .catch(() => ({ rows: [] }))
     if (rows[0]?.open === 0) return true

@@ -7,6 +7,7 @@ import type { Entry } from '../chaos/journal.ts'
 import type { Ledger } from '../chaos/ledger.ts'
 import { headedAsWithdrawn, type Published } from '../chaos/publisher.ts'
 import type { Reader } from '../chaos/readers.ts'
+import type { DigestItem } from '../chaos/sink-text.ts'
 import { openTally } from '../chaos/tally.ts'
 import { testSecrets } from '../given/secrets.ts'
 
@@ -42,13 +43,25 @@ const begun = (to: string, mailing: string, at = 10): Entry => ({
   ...{ seq: ++seq, at, is: 'begun', to, envelope: envelopeOf(mailing) },
 })
 /** A letter from its beginning to its end. */
-const letter = (to: string, mailing: string, subject: string, messageId = `${mailing}-${to}`, at = 10): Entry[] => [
+const letter = (
+  to: string,
+  mailing: string,
+  subject: string,
+  messageId = `${mailing}-${to}`,
+  at = 10,
+  items: readonly DigestItem[] | null = null,
+): Entry[] => [
   begun(to, mailing, at),
   {
     ...{ seq: ++seq, at: at + 1, is: 'accepted', to, envelope: envelopeOf(mailing), begunAt: at, begunSeq: seq - 1 },
-    ...{ subject, messageId, leaveUrl: '', lacks: null },
+    ...{ subject, messageId, leaveUrl: '', lacks: null, items },
   },
 ]
+/** A digest, of titles; one that begins with an asterisk is told as a correction. */
+const digest = (to: string, mailing: string, titles: readonly string[], at = 10, messageId = `${mailing}-${to}`) => {
+  const items = titles.map((title) => ({ title: title.replace(/^\*/, ''), isCorrection: title.startsWith('*') }))
+  return letter(to, mailing, `${items[0]!.title} og mer`, messageId, at, items)
+}
 const replaced = (mailing: string, title: string): Entry => ({
   ...{ seq: ++seq, at: 101, is: 'replaced', to: '', mailing, title },
 })
@@ -65,6 +78,8 @@ type Circumstances = {
   readonly disturbed?: Evidence['disturbed']
   readonly cancelled?: Evidence['cancelled']
   readonly doubledWhileHeld?: Evidence['doubledWhileHeld']
+  /** Who of them reads digests. */
+  readonly digests?: readonly string[]
 }
 
 function count(
@@ -81,12 +96,14 @@ function count(
     disturbed = [],
     cancelled = new Map(),
     doubledWhileHeld = [],
+    digests = [],
   }: Circumstances = {},
 ): Counts {
   const tally = openTally(() => {})
   tally.take(entries)
   const reader = (address: string): Reader => ({
     ...{ address, follows: 'from-the-start', left, leaveUrl: null, confirmPath: null },
+    readsDigests: digests.includes(address),
   })
   const ledger = {
     ...{ doubted: doubts.length, burnt: 0, notEnded: [], doubts },
@@ -271,4 +288,48 @@ test('a letter of which the mail host never heard cannot be in doubt, where its 
   // Sent again for the doubt's sake, it has begun all the same, and proves nothing.
   expect(of([begun(ada, '1', 101)])).toBe(1)
   expect(of(letter(ole, '1', 'Quay'), { hasOneJournal: false })).toBe(0)
+})
+
+test('who reads digests is told each release once in its newest text, by no letter of its own', () => {
+  const both = { digests: [ada, ole] }
+  const second = told('Bridge', '3')
+  const calm = [...digest(ada, '9', ['Bridge', 'Quay']), ...digest(ole, '9', ['Quay']), ...digest(ole, '8', ['Bridge'])]
+  expect(count([first, second], calm, {}, both)).toMatchObject({
+    ...{ owed: 4, accepted: 4, lost: 0, doubled: 0, excess: 0, phantom: 0, late: 0, untold: 0 },
+  })
+  expect(count([first, second], digest(ada, '9', ['Quay']), {}, { digests: [ada] })).toMatchObject({ owed: 4, lost: 3 })
+  expect(count([first], letter(ada, '1', 'Quay'), {}, both)).toMatchObject({ lost: 2, phantom: 1 })
+  expect(count([first], digest(ada, '9', ['Quay']))).toMatchObject({ phantom: 1, lost: 2 })
+  expect(count([first], [...digest(ada, '9', ['Quay']), ...digest(ada, '8', ['Quay'])], {}, both).excess).toBe(1)
+  const twice = [...digest(ada, '9', ['Quay']), ...digest(ada, '9', ['Quay'], 20), ...digest(ole, '9', ['Quay'])]
+  expect(count([first], twice, {}, both)).toMatchObject({ doubled: 1, excess: 1 })
+  const doubts = [{ mailing: '9', address: ada, at: 15 }]
+  // Whoever has one in doubt is owed nothing that anybody could count.
+  expect(count([first], twice, {}, { ...both, doubts })).toMatchObject({ doubled: 1, excess: 0, owed: 1, lost: 0 })
+})
+
+test('a digest tells no text that was replaced before it began, and says of a correction that it is one', () => {
+  const both = { digests: [ada, ole] }
+  const had = [...digest(ada, '9', ['Quay']), replaced('1', 'Quay')]
+  const rest = digest(ole, '8', ['Quay revision 2'], 110)
+  expect(
+    count([first, corrected], [...had, ...digest(ada, '8', ['*Quay revision 2'], 110), ...rest], {}, both),
+  ).toMatchObject({
+    ...{ owed: 2, lost: 0, late: 0, untold: 0 },
+  })
+  expect(
+    count([first, corrected], [...had, ...digest(ada, '8', ['Quay revision 2'], 110), ...rest], {}, both).untold,
+  ).toBe(1)
+  expect(count([first, corrected], [replaced('1', 'Quay'), ...digest(ada, '9', ['Quay'], 110)], {}, both).late).toBe(1)
+  // Taken back, it is owed to nobody in a digest, and who has it is told by a letter.
+  const told = letter(ada, '2', headedAsWithdrawn('Quay'), 'w', 110)
+  expect(count([first, withdrawn], [...had, ...told], {}, both)).toMatchObject({
+    owed: 1,
+    accepted: 1,
+    lost: 0,
+    phantom: 0,
+  })
+  expect(count([first, withdrawn], had, {}, both)).toMatchObject({ owed: 1, lost: 1 })
+  const later = { ...first, hour: 50 }
+  expect(count([later], [...digest(ada, '9', ['Quay']), ...digest(ole, '9', ['Quay'], 60)], {}, both).untimely).toBe(1)
 })

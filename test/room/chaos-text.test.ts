@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readText } from '../chaos/sink-text.ts'
+import { noonsFrom, wishFrequency } from '../given/digests.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
@@ -11,6 +12,7 @@ let database: TestDatabase
 let inbox: RecordingInbox
 /** A letter of each of two readers, in the characters of its bytes. */
 let letters: string[]
+let digest: string
 
 beforeAll(async () => {
   database = await openTestDatabase()
@@ -22,8 +24,17 @@ beforeAll(async () => {
   const content = { languages, contacts: [], images: [], documents: [], links: [] }
   const { mailingId } = await givenMailing(database.pool, newsroom, { content })
   await engine.send(mailingId)
+  const [reader] = await givenReaders(database.pool, newsroom, ['weekly@readers.example'])
+  await wishFrequency(database.pool, reader!.subscriptionId, 'daily')
+  for (const title of ['Chaos 2', 'Chaos 3 revision 2']) {
+    const told = { ...content, languages: { nb: { ...languages.nb, title } } }
+    await engine.send((await givenMailing(database.pool, newsroom, { content: told })).mailingId)
+  }
+  letters = inbox.received.slice(0, 2).map(({ raw }) => raw)
+  inbox.received.length = 0
+  await engine.cutDigestsAndSend(noonsFrom(new Date())())
+  digest = inbox.received[0]!.raw
   await engine.close()
-  letters = inbox.received.map(({ raw }) => raw)
 })
 afterAll(async () => {
   await inbox.close()
@@ -32,8 +43,8 @@ afterAll(async () => {
 
 test('a letter that is whole lacks nothing', () => {
   expect(letters.map(readText)).toMatchObject([
-    { subject: 'Chaos 1', lacks: null },
-    { subject: 'Chaos 1', lacks: null },
+    { subject: 'Chaos 1', lacks: null, items: null },
+    { subject: 'Chaos 1', lacks: null, items: null },
   ])
 })
 
@@ -50,4 +61,14 @@ test('one with another text than its subject says, without its end, or with anot
   expect(readText(own.slice(0, -40)).lacks).toBe('its end')
   const withHeadOf = (letter: string) => letter.slice(0, letter.indexOf('\r\n\r\n'))
   expect(readText(withHeadOf(others) + own.slice(withHeadOf(own).length)).lacks).toBe("its reader's own links")
+})
+
+test('a digest tells its releases, in both its parts', () => {
+  const items = ['Chaos 3 revision 2', 'Chaos 2'].map((title) => ({ title, isCorrection: false }))
+  const read = readText(digest)
+  expect(read).toMatchObject({ lacks: null, items: expect.arrayContaining(items) })
+  expect(read.items).toHaveLength(2)
+  const [head, ...parts] = digest.split(/(?=<html)/i)
+  expect(parts).toHaveLength(1)
+  expect(readText(head + parts[0]!.replaceAll('Chaos 2', 'Chaos 4')).lacks).toBe('what its subject tells')
 })

@@ -1,0 +1,112 @@
+import type { Pool } from '../../shared/postgres/pool.ts'
+import type { Evidence } from './count.ts'
+import type { House } from './house.ts'
+import type { Published } from './publisher.ts'
+import type { Reader } from './readers.ts'
+import { listEarlier } from './standing.ts'
+
+/** Lets a day pass for the digests that were cut today: the next look of the clock's chore finds another due. False: none was. */
+export async function passDay(pool: Pool): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update digest_cuts set day = date '1990-01-01' + id::int where day > '2000-01-01' and done_at is not null`,
+  )
+  return (rowCount ?? 0) > 0
+}
+
+/** Milliseconds. The chore looks every twenty seconds. */
+const patience = 90_000
+
+/** A last digest, of all that has been told by now: resolves when its letters have ended. False: none was cut. */
+export async function cutLastDigest({ pool }: Pick<House, 'pool'>, letEnd: () => Promise<boolean>): Promise<boolean> {
+  const deadline = performance.now() + patience
+  const isCut = async () => {
+    const { rows } = await pool.query(`select from digest_cuts where day > '2000-01-01' and done_at is not null`)
+    return rows.length > 0
+  }
+  // One that was opened before the last release was numbered may not tell of it.
+  while (!(await isCut())) if (!(await rest(deadline))) return false
+  await passDay(pool)
+  while (!(await isCut())) if (!(await rest(deadline))) return false
+  await letEnd()
+  return true
+}
+
+async function rest(deadline: number): Promise<boolean> {
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  return performance.now() < deadline
+}
+
+export type DigestCounts = {
+  readonly owed: number
+  readonly accepted: number
+  readonly lost: readonly string[]
+  readonly doubled: number
+  readonly excess: readonly string[]
+  readonly phantom: readonly string[]
+  readonly untold: readonly string[]
+  readonly untimely: readonly string[]
+}
+
+/**
+ * What readers of digests were owed, by the same rules as everybody: each release once, in its newest text, unless it was taken back or
+ * stopped. Whoever left, was refused by their host, or has a digest in doubt is not counted as owed: what stood in a letter that nobody
+ * has read only our own tables could tell.
+ */
+export function countDigests({ told, readers, tally, ledger, cancelled }: Evidence): DigestCounts {
+  const byTitle = new Map(told.map((one) => [one.title, one]))
+  const replaced = new Set(told.map(({ replaces }) => replaces))
+  const newest = told.filter(
+    (one) => !replaced.has(one) && one.kind !== 'withdrawal' && !cancelled.has(one.mailings[0]!),
+  )
+  const ofReleases = new Set(told.flatMap(({ mailings }) => mailings))
+  const inDoubt = new Set(ledger.doubts.filter(({ mailing }) => !ofReleases.has(mailing)).map(({ address }) => address))
+  const counts = { owed: 0, accepted: 0, lost: [] as string[], doubled: 0, excess: [] as string[] }
+  const listed = { phantom: [] as string[], untold: [] as string[], untimely: [] as string[] }
+
+  for (const reader of readers.values()) {
+    if (!isSteady(reader) || (tally.refusals.get(reader.address)?.code ?? 0) >= 500 || inDoubt.has(reader.address))
+      continue
+    for (const one of newest) {
+      counts.owed += 1
+      if (tally.inDigests.get(one.title)?.has(reader.address)) counts.accepted += 1
+      else counts.lost.push(`${one.title} to ${reader.address}, in a digest`)
+    }
+  }
+  for (const [title, letters] of tally.inDigests) {
+    const one = byTitle.get(title)
+    for (const [address, copies] of letters) {
+      const letter = `${title} to ${address}, in a digest`
+      const mailings = new Set(copies.map(({ mailing }) => mailing))
+      counts.doubled += copies.length - 1
+      const explained = copies.length - mailings.size
+      const doubts = [...mailings].reduce((sum, mailing) => sum + ledger.doubtsOf(mailing, address).length, 0)
+      if (mailings.size > 1 || explained > doubts) counts.excess.push(letter)
+      if (!one || !readers.get(address)?.readsDigests) listed.phantom.push(letter)
+      else {
+        if (copies.some(({ begunAt }) => begunAt < (one.hour ?? 0))) listed.untimely.push(`${letter}, before its hour`)
+        if (isUntold(one, address, copies, tally.inDigests)) listed.untold.push(letter)
+      }
+    }
+  }
+  return { ...counts, ...listed }
+}
+
+const isSteady = ({ readsDigests, follows, left }: Reader) =>
+  readsDigests && follows === 'from-the-start' && left === null
+
+/** Whether a corrected text came to who had an earlier one, and did not say that it is a correction. */
+function isUntold(
+  one: Published,
+  address: string,
+  copies: readonly { readonly begunAt: number; readonly isCorrection: boolean }[],
+  inDigests: Evidence['tally']['inDigests'],
+): boolean {
+  const first = copies.reduce((a, b) => (a.begunAt <= b.begunAt ? a : b))
+  const hadBefore = listEarlier(one).some(({ title }) =>
+    inDigests
+      .get(title)
+      ?.get(address)
+      ?.some(({ begunAt }) => begunAt < first.begunAt),
+  )
+  return hadBefore && !first.isCorrection
+}
