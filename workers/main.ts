@@ -157,6 +157,7 @@ async function start(): Promise<() => Promise<void>> {
     ...shared,
     wake: waking.wake,
     chunkSize: settings.CHUNK_SIZE,
+    longestTurn: 1_000,
     giveUpAfter: settings.RETRY_WINDOW,
     slowTries: openSlowTries(log),
   }

@@ -164,7 +164,7 @@ const early = 15_000
  * Copies that no doubt explains. An attempt in doubt explains one copy that had begun before the doubt was written
  * down; so among the copies begun after any instant there may be one, and one more for each doubt after that instant.
  */
-function countUnexplained(begun: readonly number[], doubts: readonly number[]): number {
+export function countUnexplained(begun: readonly number[], doubts: readonly number[]): number {
   let most = 0
   for (const since of [0, ...doubts]) {
     const copies = begun.filter((at) => at > since).length

@@ -1,5 +1,5 @@
 import type { Pool } from '../../shared/postgres/pool.ts'
-import type { Evidence } from './count.ts'
+import { countUnexplained, type Evidence } from './count.ts'
 import type { House } from './house.ts'
 import type { Published } from './publisher.ts'
 import type { Reader } from './readers.ts'
@@ -8,10 +8,14 @@ import { listEarlier } from './standing.ts'
 /** Lets a day pass for the digests that were cut today: the next look of the clock's chore finds another due. False: none was. */
 export async function passDay(pool: Pool): Promise<boolean> {
   const { rowCount } = await pool.query(
-    `update digest_cuts set day = date '1990-01-01' + id::int where day > '2000-01-01' and done_at is not null`,
+    `update digest_cuts set day = date '1990-01-01' + id::int where ${isOfToday} and done_at is not null`,
   )
   return (rowCount ?? 0) > 0
 }
+
+/** Of the newsroom whose days pass; the other one has no readers of digests. */
+const isOfToday = `day > '2000-01-01' and frequency = 'daily'
+                     and newsroom_id in (select id from newsrooms where digest_hour = 0)`
 
 /** Milliseconds. The chore looks every twenty seconds. */
 const patience = 90_000
@@ -20,7 +24,7 @@ const patience = 90_000
 export async function cutLastDigest({ pool }: Pick<House, 'pool'>, letEnd: () => Promise<boolean>): Promise<boolean> {
   const deadline = performance.now() + patience
   const isCut = async () => {
-    const { rows } = await pool.query(`select from digest_cuts where day > '2000-01-01' and done_at is not null`)
+    const { rows } = await pool.query(`select from digest_cuts where ${isOfToday} and done_at is not null`)
     return rows.length > 0
   }
   // One that was opened before the last release was numbered may not tell of it.
@@ -72,21 +76,28 @@ export function countDigests({ told, readers, tally, ledger, cancelled }: Eviden
       else counts.lost.push(`${one.title} to ${reader.address}, in a digest`)
     }
   }
+  /** Each digest once, however many releases it told. */
+  const copiesOf = new Map<string, { readonly begun: readonly number[]; readonly doubts: readonly number[] }>()
   for (const [title, letters] of tally.inDigests) {
     const one = byTitle.get(title)
     for (const [address, copies] of letters) {
       const letter = `${title} to ${address}, in a digest`
       const mailings = new Set(copies.map(({ mailing }) => mailing))
-      counts.doubled += copies.length - 1
-      const explained = copies.length - mailings.size
-      const doubts = [...mailings].reduce((sum, mailing) => sum + ledger.doubtsOf(mailing, address).length, 0)
-      if (mailings.size > 1 || explained > doubts) counts.excess.push(letter)
+      for (const mailing of mailings) {
+        const begun = copies.flatMap((copy) => (copy.mailing === mailing ? [copy.begunAt] : []))
+        copiesOf.set(`${mailing} ${address}`, { begun, doubts: ledger.doubtsOf(mailing, address) })
+      }
+      if (mailings.size > 1) counts.excess.push(letter)
       if (!one || !readers.get(address)?.readsDigests) listed.phantom.push(letter)
       else {
         if (copies.some(({ begunAt }) => begunAt < (one.hour ?? 0))) listed.untimely.push(`${letter}, before its hour`)
         if (isUntold(one, address, copies, tally.inDigests)) listed.untold.push(letter)
       }
     }
+  }
+  for (const [digest, { begun, doubts }] of copiesOf) {
+    counts.doubled += begun.length - 1
+    if (countUnexplained(begun, doubts) > 0) counts.excess.push(`digest ${digest}, ${begun.length} copies`)
   }
   return { ...counts, ...listed }
 }

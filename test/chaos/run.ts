@@ -154,7 +154,8 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     leaving: has('opt-out'),
     following: has('follow'),
     progress: () => actsPlayed / acts.length,
-    hasNewest: (reader) => tally.copies.get(newest())?.has(reader.address) ?? false,
+    // Readers of digests wait for no letter of this moment, and would leave before all others.
+    hasNewest: (reader) => reader.readsDigests || (tally.copies.get(newest())?.has(reader.address) ?? false),
   })
   press.beginRevising({ corrections: has('correction'), withdrawals: has('withdrawal') })
   let isBusy = true

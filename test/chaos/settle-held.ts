@@ -8,10 +8,10 @@ import type { Tally } from './tally.ts'
  */
 export async function settleHeld(
   { pool, operator }: Pick<House, 'pool' | 'operator'>,
-  tally: Pick<Tally, 'copies'>,
+  tally: Pick<Tally, 'copies' | 'inDigests'>,
   letEnd: () => Promise<boolean>,
 ): Promise<string[]> {
-  const doubled = [...tally.copies].flatMap(([title, letters]) =>
+  const doubled = [...tally.copies, ...tally.inDigests].flatMap(([title, letters]) =>
     [...letters].filter(([, copies]) => copies.length > 1).map(([address]) => `${title} to ${address}`),
   )
   for (let settled = true; settled; ) {

@@ -303,7 +303,11 @@ test('who reads digests is told each release once in its newest text, by no lett
   expect(count([first], [...digest(ada, '9', ['Quay']), ...digest(ada, '8', ['Quay'])], {}, both).excess).toBe(1)
   const twice = [...digest(ada, '9', ['Quay']), ...digest(ada, '9', ['Quay'], 20), ...digest(ole, '9', ['Quay'])]
   expect(count([first], twice, {}, both)).toMatchObject({ doubled: 1, excess: 1 })
+  // However much stands in it, a digest taken twice is one letter too many.
+  const long = [...digest(ada, '9', ['Quay', 'Bridge']), ...digest(ada, '9', ['Quay', 'Bridge'], 20)]
+  expect(count([first, second], long, {}, both)).toMatchObject({ doubled: 1, excess: 1 })
   const doubts = [{ mailing: '9', address: ada, at: 15 }]
+  expect(count([first, second], long, {}, { ...both, doubts })).toMatchObject({ doubled: 1, excess: 0 })
   // Whoever has one in doubt is owed nothing that anybody could count.
   expect(count([first], twice, {}, { ...both, doubts })).toMatchObject({ doubled: 1, excess: 0, owed: 1, lost: 0 })
 })

@@ -98,6 +98,7 @@ export function openEngine(pool: Pool, smtpUrl: string, wishes: Partial<MailerDe
     giveUpAfter: 172_800,
     // However long it takes on a busy machine, a mailing is prepared when this has been waited for.
     slowTries: { take: () => false },
+    longestTurn: Number.POSITIVE_INFINITY,
     stopping: () => false,
   }
   const digests: CutDigestsDeps = { ...fanOut, now: () => new Date(), readersAtOnce: 2_000 }

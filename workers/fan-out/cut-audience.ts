@@ -13,6 +13,11 @@ import { type TryDeps, tryOnce } from './try-once.ts'
 export type FanOutDeps = PrepareDeps &
   TryDeps & {
     readonly chunkSize: number
+    /**
+     * Milliseconds for which one audience is cut before others have a turn: a million readers take several such turns, and a release of
+     * another newsroom is prepared between two of them.
+     */
+    readonly longestTurn: number
     /** True once the process is to stop: the stretch under way is committed, and another process goes on from there. */
     readonly stopping: () => boolean
   }
@@ -53,16 +58,13 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
       break
     }
     if (deps.stopping()) return
-    if (performance.now() - started > longestTurn) return deps.wake('fan-out', [fanOutJob(id, stretch.cut)])
+    if (performance.now() - started > deps.longestTurn) return deps.wake('fan-out', [fanOutJob(id, stretch.cut)])
     // Cutting is far ahead of sending at once, so the database has every other moment for claims and for the doors.
     // A stretch that took long waited for a database that was away: no reason to wait once more.
     await setTimeout(Math.min(performance.now() - began, 500))
   }
   await finishMailings(deps.pool, id)
 }
-
-/** Milliseconds. A million readers take several such turns, and a release of another newsroom is prepared between two of them. */
-const longestTurn = 1_000
 
 /** Chunks cut in one transaction: enough that the walk costs little, few enough that the first ones leave soon. */
 const chunksAtOnce = 50

@@ -19,6 +19,7 @@ import { closeDigestMailings, insertDigestMailing } from '../../shared/mailing/d
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
 import { holdDigestLine, holdDigestTexts, type Tx, tryTurn } from '../../shared/postgres/advisory-lock.ts'
+import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { walking } from '../../shared/postgres/walk.ts'
@@ -69,7 +70,7 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
         if (isOpened) deps.log.info(about, 'digests are cut')
       } catch (err) {
         // What breaks one newsroom's hour must not hold up the others.
-        deps.log.error({ err, ...about }, 'a cut of digests was broken off')
+        deps.log[levelOf(err)]({ err, ...about }, 'a cut of digests was broken off')
       }
     }
 }
@@ -105,12 +106,15 @@ async function walk(deps: CutDigestsDeps, cuts: readonly { id: DigestCutId; news
   if (readers > 0) deps.log.info({ readers, digests }, 'digests were dealt')
 }
 
+/** A database that is away is nobody's mistake, and the next turn does what this one could not. */
+const levelOf = (err: unknown) => (isDatabaseAway(err) ? 'warn' : 'error')
+
 /** What breaks one newsroom's cut must not hold up the others; the batch is undone, and its next turn tries it again. */
 async function takeStepSafely(deps: CutDigestsDeps, cut: { id: DigestCutId; newsroomId: NewsroomId }): Promise<Step> {
   try {
     return await inTransaction(deps.pool, (tx) => takeStep(deps, tx, cut))
   } catch (err) {
-    deps.log.error({ err, cut: cut.id, newsroom: cut.newsroomId }, 'a cut of digests was broken off')
+    deps.log[levelOf(err)]({ err, cut: cut.id, newsroom: cut.newsroomId }, 'a cut of digests was broken off')
     return nothing
   }
 }
