@@ -6,7 +6,7 @@
 export type Pace = {
   /** Letters a second. */
   readonly rate: number
-  /** Until when nothing is sent there, in ms since 1970; 0: it is not held. */
+  /** Until when nothing is sent there, or was, in ms since 1970; 0: it was never held. */
   readonly heldUntil: number
   readonly holds: number
   readonly reason: 'slow' | 'blocked'
@@ -52,13 +52,13 @@ export function adaptPace(pace: Pace | null, seen: Sighting, now: number): Pace 
   if (pace === null) return null
   if (seen.accepted === 0 || now < pace.heldUntil || now - pace.changedAt < recoveryEvery) return pace
   const rate = pace.rate * recoveryFactor
-  return rate >= freeRate ? null : { ...pace, rate, heldUntil: 0, changedAt: now }
+  return rate >= freeRate ? null : { ...pace, rate, changedAt: now }
 }
 
 function hold(pace: Pace | null, seen: Sighting, now: number): Pace {
   // Letters that were under way when the hold began are refused as well; they say nothing new.
   if (pace && pace.heldUntil > now) return pace
-  const isFresh = pace !== null && pace.holds > 0 && now - Math.max(pace.heldUntil, pace.changedAt) < longestHold
+  const isFresh = pace !== null && now - pace.heldUntil < longestHold
   const holds = (isFresh ? pace.holds : 0) + 1
   return {
     rate: 1,

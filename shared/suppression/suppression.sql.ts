@@ -25,12 +25,14 @@ export async function suppressBouncedReader(db: Db, subscriber: SubscriberId): P
   )
 }
 
-/** All that is left of an address after erasure. A complaint or an operator's word stands before it and stays. */
+/** All that is left of an address after erasure. A complaint or an operator's word stands before it and stays; the detail tells. */
 export async function suppressErased(db: Db, addressHash: Buffer, now: Date): Promise<void> {
   await db.query(
     `insert into suppressions (address_hash, reason, at) values ($1, 'erased', $2)
-     on conflict (address_hash) do update set reason = 'erased', at = excluded.at, detail = null
-       where suppressions.reason in ('bounced', 'erased')`,
+     on conflict (address_hash) do update
+       set reason = case when suppressions.reason in ('bounced', 'erased') then 'erased' else suppressions.reason end,
+           at = case when suppressions.reason in ('bounced', 'erased') then excluded.at else suppressions.at end,
+           detail = case when suppressions.reason in ('bounced', 'erased') then null else 'erased' end`,
     [addressHash, now],
   )
 }
@@ -39,22 +41,25 @@ export async function suppressErased(db: Db, addressHash: Buffer, now: Date): Pr
 export async function suppressForOperator(db: Db, addressHash: Buffer, now: Date): Promise<void> {
   await db.query(
     `insert into suppressions (address_hash, reason, at) values ($1, 'operator', $2)
-     on conflict (address_hash) do update set reason = 'operator', at = excluded.at, detail = null
+     on conflict (address_hash) do update
+       set reason = 'operator', at = excluded.at, detail = case when suppressions.reason = 'erased' then 'erased' end
        where suppressions.reason in ('bounced', 'erased')`,
     [addressHash, now],
   )
 }
 
 /**
- * Lets an address get mail again, but for one whose owner asked to be erased: who had that done comes back by themselves. Returns why
- * it got none; null: it was not suppressed.
+ * Lets an address get mail again, but for one whose owner asked to be erased, whatever an operator said before or after: who had that
+ * done comes back by themselves. Returns why it got none; null: it was not suppressed.
  */
 export async function liftForOperator(db: Db, addressHash: Buffer): Promise<SuppressionReason | null> {
   const { rows } = await db.query<{ reason: SuppressionReason }>(
     `with lifted as (
-       delete from suppressions where address_hash = $1 and reason <> 'erased'
+       delete from suppressions where address_hash = $1 and reason <> 'erased' and detail is distinct from 'erased'
+     ), left_to_its_owner as (
+       update suppressions set reason = 'erased', detail = null where address_hash = $1 and detail = 'erased'
      )
-     select reason from suppressions where address_hash = $1`,
+     select case when detail = 'erased' then 'erased' else reason end as reason from suppressions where address_hash = $1`,
     [addressHash],
   )
   return rows[0]?.reason ?? null

@@ -50,6 +50,7 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 550, '5.1.1', '<kari@mail.example> - 192.0.2.7 has sent to too many recipients this hour', 'blocked'],
     ['rcpt', 550, '5.1.0', 'MailFrom domain is listed in Spamhaus', 'blocked'],
     ['dot', 550, '5.1.1', 'User unknown; see our rate limits', 'gone'],
+    ['rcpt', 550, '5.1.1', 'User kari not listed in public Name & Address Book', 'gone'],
     ['rcpt', 550, null, 'Reverse DNS for your IP address not found', 'unsaid'],
     ['rcpt', 550, '5.1.2', 'Host not found', 'nowhere'],
     ['dot', 550, '5.4.4', 'Unable to route', 'nowhere'],

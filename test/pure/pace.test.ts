@@ -61,6 +61,14 @@ describe('a receiving domain', () => {
     expect([again.holds, again.heldUntil]).toEqual([2, once.heldUntil + 2_000 + 2 * minute])
   })
 
+  test('is held for a minute again hours after the last time, however slow it was in between', () => {
+    const refused = seen({ accepted: 0, blocked: 3 })
+    let pace = adaptPace(null, refused, 0)!
+    for (let now = 2 * minute; now < 300 * minute; now += minute)
+      pace = adaptPace(pace, seen({ meanMs: 2_000, othersMs: 20 }), now)!
+    expect(adaptPace(pace, refused, 300 * minute)).toMatchObject({ holds: 1, heldUntil: 301 * minute })
+  })
+
   test('is not held for one reader among hundreds whom a policy of their mailbox refuses us', () => {
     expect(adaptPace(null, seen({ accepted: 400, blocked: 1 }), 0)).toBeNull()
     expect(adaptPace(null, seen({ accepted: 4, blocked: 1 }), 0)).toMatchObject({ reason: 'blocked' })

@@ -124,4 +124,15 @@ test('unbar leaves who was erased as they wished', async () => {
     err: expect.stringContaining('signing up'),
   })
   expect((await run('show', 'gone@example.org')).out).toContain('Suppressed as erased')
+  // Whatever an operator said, before it or after.
+  for (const [first, then] of [
+    ['bar', 'erase'],
+    ['erase', 'bar'],
+  ] as const) {
+    const address = `${first}@example.org`
+    for (const word of [first, then]) await run(word, address, ...(word === 'erase' ? ['--yes'] : []))
+    expect((await run('show', address)).out).toContain('Suppressed as operator')
+    expect((await run('unbar', address)).exit).toBe(1)
+    expect((await run('show', address)).out).toContain('Suppressed as erased')
+  }
 })

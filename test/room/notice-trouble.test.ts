@@ -168,7 +168,7 @@ test('a receiving domain that many sign up from and that does not answer leaves 
   const silent = sender.workAtOnce()
   await until('two are with the host', () => begun === 2)
   // From then on they keep it waiting.
-  await new Promise((resolve) => setTimeout(resolve, 1_100))
+  await new Promise((resolve) => setTimeout(resolve, 5_100))
   // With these they would be twice as many as there may be connections at all, which is twice as many as there are.
   for (const name of ['c', 'd', 'e', 'f', 'g', 'h']) {
     await follow(house, newsroom, `${name}@silent.example`)

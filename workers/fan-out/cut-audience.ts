@@ -58,7 +58,7 @@ async function fanOut(deps: FanOutDeps, mailing: Mailing): Promise<void> {
       break
     }
     if (deps.stopping()) return
-    if (performance.now() - started > deps.longestTurn) return deps.wake('fan-out', [fanOutJob(id, stretch.cut)])
+    if (performance.now() - started > deps.longestTurn) return deps.wake('fan-out', [fanOutJob(id, Date.now())])
     // Cutting is far ahead of sending at once, so the database has every other moment for claims and for the doors.
     // A stretch that took long waited for a database that was away: no reason to wait once more.
     await setTimeout(Math.min(performance.now() - began, 500))

@@ -40,6 +40,8 @@ export type Turn = {
   readonly journal: HandOverJournal
   /** The hours of its claims, as PostgreSQL writes them: of those whose answers came. */
   readonly heard: string[]
+  /** The last claim was given up, because somebody kept what it had to lock. */
+  wasKept: boolean
 }
 
 export type HandedOver = {

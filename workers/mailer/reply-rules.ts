@@ -33,7 +33,7 @@ const unknownUser =
 
 /** That we are on somebody's list, or send too much: words that no host has for a mailbox. */
 const listedOrTooMuch =
-  /(black|block|deny) ?list|\brbl\b|spamhaus|\blisted (in|at|by|on)\b|reputation|rate.?limit|too many (connections|messages|recipients)/i
+  /(black|block|deny) ?list|\brbl\b|spamhaus|(?<!not )\blisted (in|at|by|on)\b|reputation|rate.?limit|too many (connections|messages|recipients)/i
 const providerBlock = new RegExp(`${listedOrTooMuch.source}|block(ed|ing)|spam|policy|unsolicited`, 'i')
 
 /*

@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
-import { claimValidity, type HeldChunk } from '../../shared/delivery/delivery.ts'
+import { claimValidity } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import { finishMailings } from '../../shared/mailing/mailing.sql.ts'
 import { isKeptByAnother } from '../../shared/postgres/database-away.ts'
 import { chunkJob } from '../../shared/queues/jobs.ts'
@@ -42,7 +43,13 @@ export async function sendChunk(
   const taken = await leaseChunk(deps.pool, { mailingId, n }, abandoned ?? null)
   if (taken === null) return
   const { chunk } = taken
-  const turn = { chunk, lease: deps.leases.hold(chunk, askedAt), journal: deps.journals.open(chunk), heard: [] }
+  const turn = {
+    chunk,
+    lease: deps.leases.hold(chunk, askedAt),
+    journal: deps.journals.open(chunk),
+    heard: [],
+    wasKept: false,
+  }
   const slow: Promise<void>[] = []
   const windows = taken.fresh ? sendWindows(deps, turn, slow, writeDeliveries) : settleAndSend(deps, turn, slow)
   const ended = endTurn(deps, turn, windows, slow)
@@ -58,7 +65,7 @@ async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
   const { chunk, lease, journal } = turn
   try {
     const rest = await outlast(deps, turn, windows, slow, () => sendWindows(deps, turn, slow))
-    await letGoOf(deps, chunk, rest)
+    await letGoOf(deps, turn, rest)
     journal.close()
   } catch (error) {
     await Promise.all(slow)
@@ -70,8 +77,9 @@ async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
   }
 }
 
-async function letGoOf(deps: MailerDeps, chunk: HeldChunk, rest: number): Promise<void> {
-  const closed = await closeChunk(deps.pool, chunk, rest)
+async function letGoOf(deps: MailerDeps, { chunk, wasKept }: Turn, rest: number): Promise<void> {
+  // In vain it was taken up where nothing could be claimed, and the desk is to tell since when.
+  const closed = await closeChunk(deps.pool, chunk, rest, !wasKept)
   if (closed === null) return
   if (closed.isDue && closed.state === 'open') deps.wake('mail-bulk', [chunkJob(closed.next)])
   // Two last chunks closed at the same moment each still see the other: asking for some time before the end finds it.
@@ -121,7 +129,11 @@ async function sendWindows(
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const askedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window }).catch(unlessKept)
-    if (window === 'kept') return restAfterNothing
+    turn.wasKept = window === 'kept'
+    if (window === 'kept') {
+      warnSeldom(deps.log, { mailing: chunk.mailingId }, 'letters wait for what somebody keeps locked')
+      return restAfterNothing
+    }
     if (window.claimedAt === null) return 0
     turn.heard.push(window.claimedAt)
     const handed = await handOver(deps, turn, letters, window, askedAt + claimValidity)

@@ -45,6 +45,8 @@ export type NoticeDeps = {
 
 /** A notice is awaited by somebody at a screen: it is tried again soon, whatever the curve of bulk mail says. */
 const relayRest = 5
+/** Milliseconds. A mail host that takes seconds over each letter does so to every domain. */
+const longestTogether = 5_000
 /** So many to one domain may keep the host waiting: there are few connections, and those of all others go over them, too. */
 const mostStanding = 2
 /** Milliseconds after which a letter that still waits for the mail host has another connection opened in its place. */
@@ -96,8 +98,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more. A renewal that
   // fails is made up for by the next.
   const renewing = setInterval(() => void keepNotice(deps.pool, notice).catch(() => undefined), renewEvery)
-  const stands = () => performance.now() - begunAt > longestAlone
-  const isOver = deps.standing.add(domain, stands)
+  const isOver = deps.standing.add(domain, () => performance.now() - begunAt > longestTogether)
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
     parts: fillLetter(prepared, reader),
@@ -107,7 +108,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     },
     until: beginBefore,
     // A receiving domain may keep it waiting for minutes, and who asked next, of another, is not to wait for that.
-    stands,
+    stands: () => performance.now() - begunAt > longestAlone,
     prepared,
     reader,
   })
