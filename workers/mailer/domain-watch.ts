@@ -27,7 +27,7 @@ export type DomainWatch = {
    * that have one reader and one provider, of which none stands. It is so to its end: what goes then goes over the connections that
    * are opened in place of these.
    */
-  isStuck(begunAt: number): boolean
+  hangs(begunAt: number): boolean
   /** For how long letters are under way of which none has come to an end, in milliseconds; 0: none is under way. */
   waitsFor(): number
   tell(): Promise<void>
@@ -48,7 +48,7 @@ const othersPerConnection = 5
 /** One letter that waits keeps one connection, and tells nothing of its domain. */
 const leastWaiting = 2
 /** Milliseconds. */
-const stuckAfter = 5_000
+const hangsAfter = 5_000
 /** Where four times as many have, a fifth of the time is enough to see it: a fast mailing loses less. */
 const soon = { ms: slowMs / 5, othersPerConnection: 4 * othersPerConnection }
 
@@ -62,7 +62,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   let lastEnd = performance.now()
   let underWay = 0
   let waitsSince = 0
-  let stuckSince = 0
+  let hangingSince = 0
 
   function of(address: string): Domain {
     const name = domainOf(address)
@@ -180,10 +180,10 @@ export function openDomainWatch(deps: Deps): DomainWatch {
   return {
     of,
     quietFor: () => performance.now() - lastEnd,
-    isStuck(begunAt) {
+    hangs(begunAt) {
       const now = performance.now()
-      if (now - lastEnd > slowMs) stuckSince = now - stuckAfter
-      return begunAt < stuckSince
+      if (now - lastEnd > slowMs) hangingSince = now - hangsAfter
+      return begunAt < hangingSince
     },
     waitsFor: () => (underWay === 0 ? 0 : performance.now() - waitsSince),
     tell: tellInTurn,

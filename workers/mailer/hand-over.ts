@@ -125,7 +125,7 @@ export async function handOver(
       // A process that was frozen may find its chunk in other hands by now, and this letter sent by them: also one that was frozen
       // while it wrote the line, which then came too late for whoever has read the journal.
       const beforeDot = () => !askedFor.has(place) && lease.runs() && journal.dot(claimed) && lease.runs()
-      const stands = () => domain.stands() || watch.isStuck(begunAt[place]!)
+      const stands = () => domain.stands() || watch.hangs(begunAt[place]!)
       return { envelope, parts, prepared, reader, beforeDot, stands }
     } catch (err) {
       poison.set(place, err)
