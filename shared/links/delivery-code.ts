@@ -14,10 +14,9 @@ export function sealDelivery(
   mailing: bigint,
   subscription: bigint,
 ): { readonly token: string; readonly code: string } {
-  const { token, rest } = sealWithRest(keys, 'unsubscribe', [subscription, mailing, 0n])
+  const token = sealWithRest(keys, 'unsubscribe', [subscription, mailing, 0n], sealing, 16)
   sealing.writeBigUInt64BE(mailing, 0)
   sealing.writeBigUInt64BE(subscription, 8)
-  rest.copy(sealing, 16)
   return { token, code: toBase32(sealing) }
 }
 

@@ -1,4 +1,5 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { hkdfSync, timingSafeEqual } from 'node:crypto'
+import { type MacKey, macKey, macOf, payloadBytes } from './mac.ts'
 
 /**
  * Links prove themselves: a token is its payload and a MAC over purpose and payload, so that nothing in the database
@@ -18,43 +19,46 @@ export const linkPurposes = [
 ] as const
 /** `unsubscribe` opens the page of preferences as well: both links are in the same letters, to the same reader. */
 export type LinkPurpose = (typeof linkPurposes)[number]
-export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly Buffer[]>> }
+export type LinkKeys = { readonly byPurpose: Readonly<Record<LinkPurpose, readonly MacKey[]>> }
 
 export function linkKeys(secrets: readonly string[]): LinkKeys {
   const derive = (purpose: LinkPurpose) =>
-    secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, 'pressebud', `link:${purpose}`, 32)))
-  const keys = linkPurposes.map((purpose): [LinkPurpose, Buffer[]] => [purpose, derive(purpose)])
-  return { byPurpose: Object.fromEntries(keys) as Record<LinkPurpose, Buffer[]> }
+    secrets.map((secret) => macKey(Buffer.from(hkdfSync('sha256', secret, 'pressebud', `link:${purpose}`, 32))))
+  const keys = linkPurposes.map((purpose): [LinkPurpose, MacKey[]] => [purpose, derive(purpose)])
+  return { byPurpose: Object.fromEntries(keys) as Record<LinkPurpose, MacKey[]> }
 }
 
-const payloadBytes = 24
 const macBytes = 24
 
 /** 64 characters of base64url: three 8-byte numbers, then 192 bits of HMAC-SHA256. */
 export const sealToken = (keys: LinkKeys, purpose: LinkPurpose, numbers: readonly [bigint, bigint, bigint]): string =>
-  sealWithRest(keys, purpose, numbers).token
+  sealWithRest(keys, purpose, numbers, unasked, 0)
 
 /**
- * A token, and what a MAC of the same numbers has left over: 64 bits that prove them elsewhere. Those are of the last key, which
- * never leaves: a Message-ID is made of them, and a letter that is sent again while keys are changed must have the one it had.
+ * A token. What a MAC of the same numbers has left over is put into `rest`, from `at` on: 64 bits that prove them elsewhere. Those
+ * are of the last key, which never leaves: a Message-ID is made of them, and a letter that is sent again while keys are changed must
+ * have the one it had.
  */
 export function sealWithRest(
   keys: LinkKeys,
   purpose: LinkPurpose,
   numbers: readonly [bigint, bigint, bigint],
-): { readonly token: string; readonly rest: Buffer } {
+  rest: Buffer,
+  at: number,
+): string {
   writeNumbers(sealing, numbers)
-  const [first, ...others] = keys.byPurpose[purpose]
-  const mac = macOf(first!, sealedPayload)
+  const those = keys.byPurpose[purpose]
+  const mac = macOf(those[0]!, sealedPayload)
   mac.copy(sealing, payloadBytes, 0, macBytes)
-  const last = others.at(-1)
-  const lasting = last === undefined ? mac : macOf(last, sealedPayload)
-  return { token: sealing.toString('base64url'), rest: lasting.subarray(macBytes) }
+  const lasting = those.length === 1 ? mac : macOf(those.at(-1)!, sealedPayload)
+  lasting.copy(rest, at, macBytes)
+  return sealing.toString('base64url')
 }
 
 /** Where tokens are put together, one after another: a buffer for each letter is more to make and collect than to fill. */
 const sealing = Buffer.alloc(payloadBytes + macBytes)
 const sealedPayload = sealing.subarray(0, payloadBytes)
+const unasked = Buffer.alloc(8)
 
 /** Whether `rest` is what is left over of the MAC of these numbers, under any of the keys. */
 export function provesRest(
@@ -79,8 +83,6 @@ export function openToken(keys: LinkKeys, purpose: LinkPurpose, token: string): 
   )
   return ours ? [payload.readBigUInt64BE(0), payload.readBigUInt64BE(8), payload.readBigUInt64BE(16)] : null
 }
-
-const macOf = (key: Buffer, payload: Buffer) => createHmac('sha256', key).update(payload).digest()
 
 function writeNumbers(bytes: Buffer, numbers: readonly [bigint, bigint, bigint]): void {
   bytes.writeBigUInt64BE(numbers[0], 0)

@@ -1,3 +1,4 @@
+import { createHmac, hkdfSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { openDeliveryCode, sealDelivery } from '../../shared/links/delivery-code.ts'
 import { linkKeys, openToken, sealToken } from '../../shared/links/token.ts'
@@ -10,6 +11,17 @@ describe('a link’s token', () => {
   const token = sealToken(keys, 'unsubscribe', [7n, 42n, 0n])
 
   test('is 64 characters that no encoder needs to escape', () => expect(token).toMatch(/^[A-Za-z0-9_-]{64}$/))
+
+  test('carries the HMAC-SHA256 of RFC 2104, as Node makes it', () => {
+    const key = Buffer.from(
+      hkdfSync('sha256', 'older secret of thirty-two characters', 'pressebud', 'link:confirm', 32),
+    )
+    for (let n = 0n; n < 300n; n += 1n) {
+      const bytes = Buffer.from(sealToken(older, 'confirm', [n, n * 0x0012_3456_789a_bcden, 0n]), 'base64url')
+      const mac = createHmac('sha256', key).update(bytes.subarray(0, 24)).digest()
+      expect(bytes.subarray(24)).toEqual(mac.subarray(0, 24))
+    }
+  })
 
   test('opens for its own purpose only', () => {
     expect(openToken(keys, 'unsubscribe', token)).toEqual([7n, 42n, 0n])

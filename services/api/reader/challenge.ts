@@ -18,7 +18,7 @@ export async function makeChallenge(
   // Between these, so that nobody waits long by bad luck.
   tries = randomInt(1_500, 3_000),
 ): Promise<Challenge> {
-  const [signing, keySigning] = secretsOf(links.byPurpose.challenge[0]!)
+  const [signing, keySigning] = secretsOf(links.byPurpose.challenge[0]!.key)
   return createChallenge({
     algorithm: 'PBKDF2/SHA-256',
     cost: 1_000,
@@ -38,7 +38,7 @@ export async function readProof(links: LinkKeys, newsroomId: string, text: strin
   const { parameters, signature } = payload.challenge
   if (parameters.data?.newsroom !== newsroomId || signature === undefined) return null
   if (typeof parameters.expiresAt !== 'number' || parameters.expiresAt * 1000 <= now.getTime()) return null
-  for (const key of links.byPurpose.challenge) {
+  for (const { key } of links.byPurpose.challenge) {
     const [signing, keySigning] = secretsOf(key)
     try {
       const { verified } = await verifySolution({
