@@ -68,8 +68,12 @@ const quoted = /^"(?:[^\u0000-\u001f\u007f"\\]|\\[\u0020-\u007e])*"@[^\u0000-\u0
 const longestAddress = 254
 
 function isAddress(address: string): boolean {
-  return (plain.test(address) || quoted.test(address)) && Buffer.byteLength(address) <= longestAddress
+  return (plain.test(address) || quoted.test(address)) && isShort(address)
 }
+
+// A UTF-16 unit becomes three octets of UTF-8 at most; counting them costs as much as looking at each.
+const isShort = (address: string) =>
+  3 * address.length <= longestAddress || Buffer.byteLength(address) <= longestAddress
 
 const beyondAscii = /[^\u0000-\u007f]/
 

@@ -75,7 +75,10 @@ export function readReplies(): ReplyReader {
       at = 0
     },
     next,
-    lines: () => [...earlierLines, bytes.toString('utf8', textStart, textEnd)],
+    lines: () => {
+      const last = bytes.toString('utf8', textStart, textEnd)
+      return earlierLines.length === 0 ? [last] : [...earlierLines, last]
+    },
     holdsBytes: () => at < bytes.length || (!isWhole && earlierLines.length > 0),
   }
 }

@@ -153,8 +153,10 @@ function later(given: Judgement, told: { reply: string | null; trouble: NonNulla
 }
 
 // The ledger keeps a reply as the host gave it, cut to what a desk can show.
-const tellReply = (reply: Reply) =>
-  cut([reply.code, reply.enhanced, reply.text].filter((part) => part !== null && part !== '').join(' '), 200)
+function tellReply({ code, enhanced, text }: Reply): string {
+  const codes = enhanced === null ? `${code}` : `${code} ${enhanced}`
+  return cut(text === '' ? codes : `${codes} ${text}`, 200)
+}
 
 // PostgreSQL takes neither half a character in JSON, which a cut may leave, nor a NUL; and what it does not take is offered again
 // and again, with all that is recorded beside it.
