@@ -1,4 +1,4 @@
-import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -289,6 +289,21 @@ test('in order, a turn leaves nothing behind on the disk', async () => {
   await engine.close()
   expect(inbox.received).toHaveLength(5)
   expect(readdirSync(folder)).toEqual([])
+})
+
+test('what hosts said does not lie about until the next start: a journal older than a day goes within the hour', () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] })
+  try {
+    openHandOverJournals(folder, log)
+    for (const name of ['1-1-1.journal', '1-2-1.journal', 'kept.txt']) writeFileSync(join(folder, name), '.1 1\n')
+    const now = Date.now() / 1000
+    for (const [name, age] of Object.entries({ '1-1-1.journal': 25, '1-2-1.journal': 23, 'kept.txt': 25 }))
+      utimesSync(join(folder, name), now - age * 3_600, now - age * 3_600)
+    vi.advanceTimersByTime(3_600_000)
+    expect(readdirSync(folder).sort()).toEqual(['1-2-1.journal', 'kept.txt'])
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('where no journal can be kept, letters go out all the same', async () => {
