@@ -84,7 +84,10 @@ export async function listContents(
   return rows
 }
 
-/** The same for readers of a digest that was replaced before it was sent to them: of its releases, what holds now. */
+/**
+ * The same for readers of a digest that was replaced before it was sent to them: of its releases, what holds now. Where it was in
+ * doubt it is told again, as the digest would have been; what was corrected in it, as a correction: they may have it.
+ */
 export async function listReplacingContents(
   db: Db,
   replaced: MailingId,
@@ -94,17 +97,19 @@ export async function listReplacingContents(
     `with told as (
        select s.id,
               jsonb_agg(jsonb_build_object('releaseId', i.release_id, 'revision', x.revision, 'telling',
-                                           case when h.revision is not null then 'correction'
+                                           case when h.revision < x.revision then 'correction'
+                                                when h.revision is not null then i.telling
                                                 when x.is_amended then 'amended' else 'new' end)
                         order by x.published_at desc, i.release_id desc) as items
          from subscriptions s
          join digest_items i on i.mailing_id = $1
         cross join lateral text_to_tell(i.release_id) x
         cross join lateral revision_had(s.id, i.release_id) h
+        cross join lateral revision_told(s.id, i.release_id) t
         where s.id = any($2::bigint[])
           and (s.frequency <> 'immediate' or x.mailing_id = any(s.left_to_digest))
           and case when h.revision is null then s.topics = '{}' or x.topics = '{}' or s.topics && x.topics
-                   else h.revision < x.revision end
+                   else t.revision is null or t.revision < x.revision end
         group by s.id
      )
      select items, array_agg(id::text order by id) as readers from told group by items order by items`,

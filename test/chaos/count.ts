@@ -104,6 +104,7 @@ export function countLetters(evidence: Evidence): Counts {
   const digests = countDigests(evidence)
   owed += digests.owed
   accepted += digests.accepted
+  if (digests.inDoubt > 0) endedOtherwise.in_doubt = (endedOtherwise.in_doubt ?? 0) + digests.inDoubt
   lost += digests.lost.length
   doubled += digests.doubled
   excess += digests.excess.length

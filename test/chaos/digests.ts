@@ -43,6 +43,8 @@ async function rest(deadline: number): Promise<boolean> {
 export type DigestCounts = {
   readonly owed: number
   readonly accepted: number
+  /** Not told to whom a digest that may have told it stays in doubt: only our own tables could tell what stood in it. */
+  readonly inDoubt: number
   readonly lost: readonly string[]
   readonly doubled: number
   readonly excess: readonly string[]
@@ -53,8 +55,7 @@ export type DigestCounts = {
 
 /**
  * What readers of digests were owed, by the same rules as everybody: each release once, in its newest text, unless it was taken back or
- * stopped. Whoever left, was refused by their host, or has a digest in doubt is not counted as owed: what stood in a letter that nobody
- * has read only our own tables could tell.
+ * stopped. Whoever left or was refused by their host is not counted as owed.
  */
 export function countDigests({ told, readers, tally, ledger, cancelled }: Evidence): DigestCounts {
   const byTitle = new Map(told.map((one) => [one.title, one]))
@@ -63,16 +64,19 @@ export function countDigests({ told, readers, tally, ledger, cancelled }: Eviden
     (one) => !replaced.has(one) && one.kind !== 'withdrawal' && !cancelled.has(one.mailings[0]!),
   )
   const ofReleases = new Set(told.flatMap(({ mailings }) => mailings))
-  const inDoubt = new Set(ledger.doubts.filter(({ mailing }) => !ofReleases.has(mailing)).map(({ address }) => address))
-  const counts = { owed: 0, accepted: 0, lost: [] as string[], doubled: 0, excess: [] as string[] }
+  const kept = ledger.doubts.filter(
+    ({ mailing, address }) => !ofReleases.has(mailing) && ledger.endOf(mailing, address).state === 'in_doubt',
+  )
+  const inDoubt = new Set(kept.map(({ address }) => address))
+  const counts = { owed: 0, accepted: 0, inDoubt: 0, lost: [] as string[], doubled: 0, excess: [] as string[] }
   const listed = { phantom: [] as string[], untold: [] as string[], untimely: [] as string[] }
 
   for (const reader of readers.values()) {
-    if (!isSteady(reader) || (tally.refusals.get(reader.address)?.code ?? 0) >= 500 || inDoubt.has(reader.address))
-      continue
+    if (!isSteady(reader) || (tally.refusals.get(reader.address)?.code ?? 0) >= 500) continue
     for (const one of newest) {
       counts.owed += 1
       if (tally.inDigests.get(one.title)?.has(reader.address)) counts.accepted += 1
+      else if (inDoubt.has(reader.address)) counts.inDoubt += 1
       else counts.lost.push(`${one.title} to ${reader.address}, in a digest`)
     }
   }
@@ -87,7 +91,9 @@ export function countDigests({ told, readers, tally, ledger, cancelled }: Eviden
         const begun = copies.flatMap((copy) => (copy.mailing === mailing ? [copy.begunAt] : []))
         copiesOf.set(`${mailing} ${address}`, { begun, doubts: ledger.doubtsOf(mailing, address) })
       }
-      if (mailings.size > 1) counts.excess.push(letter)
+      // Told again where the digest that told it first was in doubt, and another was dealt in its place.
+      const earlier = [...mailings].slice(0, -1)
+      if (earlier.some((mailing) => ledger.doubtsOf(mailing, address).length === 0)) counts.excess.push(letter)
       if (!one || !readers.get(address)?.readsDigests) listed.phantom.push(letter)
       else {
         if (copies.some(({ begunAt }) => begunAt < (one.hour ?? 0))) listed.untimely.push(`${letter}, before its hour`)

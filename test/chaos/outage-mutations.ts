@@ -79,7 +79,7 @@ export const outageMutations = {
       },
     ],
     faults: ['postgres-away', 'clock-jump'],
-    kills: 160,
+    kills: 400,
     // With a journal for each workers process: the others cannot read what became of a letter.
     seed: 3,
     red: ['inDoubt'],
@@ -89,8 +89,8 @@ export const outageMutations = {
     patches: [
       { file: 'workers/mailer/give-back.js', within: 'giveBack', find: 'await settleAbandoned(deps, held);', put: '' },
     ],
-    faults: ['postgres-cut', 'postgres-hang-long', 'clock-jump'],
-    kills: 100,
+    faults: ['postgres-cut', 'clock-jump'],
+    kills: 400,
     // With a journal for each workers process: the others cannot read what became of a letter.
     seed: 3,
     red: ['inDoubt'],

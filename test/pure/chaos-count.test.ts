@@ -308,8 +308,18 @@ test('who reads digests is told each release once in its newest text, by no lett
   expect(count([first, second], long, {}, both)).toMatchObject({ doubled: 1, excess: 1 })
   const doubts = [{ mailing: '9', address: ada, at: 15 }]
   expect(count([first, second], long, {}, { ...both, doubts })).toMatchObject({ doubled: 1, excess: 0 })
-  // Whoever has one in doubt is owed nothing that anybody could count.
-  expect(count([first], twice, {}, { ...both, doubts })).toMatchObject({ doubled: 1, excess: 0, owed: 1, lost: 0 })
+  // What stood in one that stays in doubt nobody can count; in one that was sent again or replaced it is owed as ever.
+  const unsaid = [...digest(ada, '9', ['Bridge']), ...digest(ole, '8', ['Quay', 'Bridge'])]
+  const stays = { [`9 ${ada}`]: 'in_doubt' }
+  expect(count([first, second], unsaid, stays, { ...both, doubts })).toMatchObject({
+    ...{ owed: 4, accepted: 3, lost: 0, endedOtherwise: { in_doubt: 1 } },
+  })
+  expect(count([first, second], unsaid, {}, { ...both, doubts }).lost).toBe(1)
+  // Dealt anew in place of one in doubt it may be told twice; otherwise, or the other way round, it may not.
+  const anew = [...digest(ada, '9', ['Quay']), ...digest(ada, '8', ['Quay'], 30), ...digest(ole, '9', ['Quay'])]
+  expect(count([first], anew, {}, { ...both, doubts })).toMatchObject({ excess: 0, lost: 0 })
+  const later = [{ mailing: '8', address: ada, at: 35 }]
+  expect(count([first], anew, {}, { ...both, doubts: later }).excess).toBe(1)
 })
 
 test('a digest tells no text that was replaced before it began, and says of a correction that it is one', () => {

@@ -227,6 +227,35 @@ describe('a release that is revised', () => {
     for (let turns = 0; turns < 3; turns += 1) await engine.cutDigestsAndSend(noon)
     expect(await letters()).toEqual({ kari: ['Rettet utgave: Rett'] })
   })
+
+  test('while a digest with it is in doubt leaves nothing else of that digest untold, however often', async () => {
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    const [kari] = (await database.pool.query<{ address: string }>('select address from subscribers')).rows
+    // The host has put the letter off; before, it may have taken it without a word.
+    const leaveInDoubt = async () => {
+      await engine.cutDigestsAndSend(noon)
+      expect(await letters()).toEqual({})
+      await database.pool.query(
+        `insert into attempts (mailing_id, subscription_id, attempt, at, verdict, detail)
+         select mailing_id, subscription_id, 0, now(), 'in_doubt', 'The connection broke.'
+           from deliveries where state = 'deferred'`,
+      )
+    }
+    await publish('a', 'Gammel')
+    await publish('b', 'Annet')
+    await publish('c', 'Tredje')
+    await engine.reconcileAndSend()
+    const noon = nextNoon()
+    inbox.refuse(kari!.address, { code: 450, text: '4.2.0 Greylisted', times: 2 })
+    await leaveInDoubt()
+    await correct('a', 'Rett')
+    await engine.cutDigestsAndSend(noon)
+    await leaveInDoubt()
+    await withdraw('b')
+    for (let turns = 0; turns < 3; turns += 1) await engine.cutDigestsAndSend(noon)
+    expect(await letters()).toEqual({ kari: ['* Trukket tilbake: Annet', 'Tredje | Rettelse: Rett'] })
+    expect(await endOfDay()).toEqual({})
+  })
 })
 
 describe('a reader who changes frequency', () => {
