@@ -109,6 +109,39 @@ test('whose address is changed while their letter is being written down gets it,
 })
 
 test.each([
+  ['written down', writeDeliveries],
+  ['claimed', claimDeliveries],
+])('who is leaving while their letter is %s is waited for, and gets none', async (_, take) => {
+  if (take === claimDeliveries) await writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+  const [leaving, ...others] = readers
+  let taking: ReturnType<typeof take> | undefined
+  await inTransaction(database.pool, async (tx) => {
+    // As an opt-out does: no key is touched, so a lock that only keeps keys would not wait for it.
+    await tx.query(`update subscriptions set state = 'ended', ended_at = now() where id = $1`, [
+      leaving!.subscriptionId,
+    ])
+    taking = take(database.pool, chunk, claim)
+    await somebodyWaits()
+  })
+  const told = (await taking!).letters.map(({ address }) => address)
+  expect(told.toSorted()).toEqual(others.map(({ address }) => address).toSorted())
+})
+
+test.each([
+  ['written down', writeDeliveries],
+  ['claimed', claimDeliveries],
+])('a mailing that is being stopped while its letters are %s is waited for, and has none', async (_, take) => {
+  if (take === claimDeliveries) await writeDeliveries(database.pool, chunk, { ...claim, most: 0 })
+  let taking: ReturnType<typeof take> | undefined
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query(`update mailings set state = 'cancelled', done_at = now() where id = $1`, [chunk.mailingId])
+    taking = take(database.pool, chunk, claim)
+    await somebodyWaits()
+  })
+  expect((await taking!).letters).toEqual([])
+})
+
+test.each([
   ['a pause', () => setPaused(database.pool, chunk.mailingId, true)],
   ['a cancelling', () => cancelMailing(database.pool, chunk.mailingId)],
   [
