@@ -45,6 +45,8 @@ export async function buildApi(deps: ApiDeps): Promise<FastifyInstance> {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     bodyLimit: 64 * 1024,
     requestTimeout: 20_000,
+    // While it ends, what comes over a connection that is still open is answered as ever, and the connection closed.
+    return503OnClosing: false,
     connectionTimeout: 30_000,
     // Members that a schema does not know are refused, not quietly taken out, and `"1"` is no number.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, allErrors: false } },

@@ -1,6 +1,7 @@
 import type { Language } from '../language/language.ts'
 import type { Db } from '../postgres/pool.ts'
 import type { Newsroom, NewsroomId, Topic } from './newsroom.ts'
+import { isSlug } from './newsroom.ts'
 
 /** Writes a newsroom; `false` when its slug is taken, and then nothing is changed. */
 export async function insertNewsroom(db: Db, newsroom: Newsroom, now: Date): Promise<boolean> {
@@ -85,6 +86,8 @@ export async function countLeftBehind(
 }
 
 export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
+  // PostgreSQL has its own view of a NUL, and anybody may put one into a path.
+  if (!isSlug(slug)) return null
   const { rows } = await db.query<NewsroomRow>(
     `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
             legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,

@@ -47,12 +47,12 @@ export type Newsroom = {
 
 /** A newsroom's name in addresses, as the table checks it too. */
 export const slugPattern = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$'
+export const isSlug = (text: string) => new RegExp(slugPattern).test(text)
 
 /** Why a newsroom cannot be made so: one plain sentence each, or nothing. */
 export function newsroomFaults(draft: Omit<Newsroom, 'id'>): string[] {
   const faults: string[] = []
-  if (!new RegExp(slugPattern).test(draft.slug))
-    faults.push('The slug may hold only lower-case letters, digits and hyphens, 63 at most.')
+  if (!isSlug(draft.slug)) faults.push('The slug may hold only lower-case letters, digits and hyphens, 63 at most.')
   if (draft.languages.length === 0) faults.push('A newsroom needs at least one language.')
   if (!draft.languages.includes(draft.defaultLanguage))
     faults.push('The default language must be one of the languages.')

@@ -31,6 +31,13 @@ export function parseAddress(text: string): Address | null {
   return { address, key: `${asciiLower(local)}@${domain}`, domain }
 }
 
+/**
+ * An address as people paste it, without the blanks around it. Where it is too long for one it is left as it is: the work would grow with
+ * the square of the blanks in it, and everybody may knock at the doors that ask for one.
+ */
+export const withoutBlanksAround = (text: string) =>
+  text.length > longestText ? text : text.replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, '')
+
 /** Room for a name whose A-labels are shorter than itself. */
 const longestText = 1_000
 

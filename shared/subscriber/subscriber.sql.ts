@@ -38,15 +38,16 @@ export async function keepSubscriberOf(db: Db, subscription: SubscriptionId): Pr
 }
 
 /**
- * Deletes the address of a subscriber who follows nothing and waits for nothing. The hash stays, so that a suppression
- * still holds and an import does not bring back who left.
+ * Deletes the address of a subscriber who follows nothing, waits for nothing and can take no change of address back. The hash stays,
+ * so that a suppression still holds and an import does not bring back who left.
  */
 export async function forgetAddress(db: Db, id: SubscriberId): Promise<boolean> {
   const { rowCount } = await db.query(
     `update subscribers r
         set address = null, address_key = null
       where r.id = $1 and r.address is not null
-        and not exists (select from subscriptions s where s.subscriber_id = r.id and s.state in ('pending', 'active'))`,
+        and not exists (select from subscriptions s where s.subscriber_id = r.id and s.state in ('pending', 'active'))
+        and not exists (select from address_changes c where c.from_subscriber = r.id or c.to_subscriber = r.id)`,
     [id],
   )
   return rowCount === 1

@@ -9,7 +9,7 @@ export type EndedSubscription = {
   readonly subscriberId: SubscriberId
 }
 
-/** Ends all that these subscribers follow or wait for; which ones it was. */
+/** Ends all that these subscribers follow or wait for; which ones it was. Who leaves has also left what had only been merged. */
 export async function endAllOf(
   db: Db,
   subscribers: readonly SubscriberId[],
@@ -18,7 +18,8 @@ export async function endAllOf(
   const { rows } = await db.query<EndedRow>(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
-      where subscriber_id = any($1::bigint[]) and state in ('pending', 'active')
+      where subscriber_id = any($1::bigint[])
+        and (state in ('pending', 'active') or $2 = 'unsubscribed' and state = 'ended' and ended_reason = 'merged')
      returning id, newsroom_id, subscriber_id`,
     [subscribers, reason],
   )

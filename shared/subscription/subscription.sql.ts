@@ -79,7 +79,8 @@ export async function activateSubscription(db: Db, id: SubscriptionId): Promise<
 
 /**
  * Ends a subscription in any of the states `from`; null when there was nothing to end. An end never lies before its
- * request, whatever the clocks of two machines say.
+ * request, whatever the clocks of two machines say. Who leaves what ended only because it was merged has left: taking a change of
+ * address back does not bring it back.
  */
 export async function endSubscription(
   db: Db,
@@ -90,7 +91,7 @@ export async function endSubscription(
   const { rows } = await db.query<SubscriptionRow>(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
-      where id = $1 and state = any($3)
+      where id = $1 and (state = any($3) or $2 = 'unsubscribed' and state = 'ended' and ended_reason = 'merged')
      returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at`,
     [id, reason, from],
   )

@@ -4,7 +4,7 @@ import { readProof } from '../../services/api/reader/challenge.ts'
 import { acceptedLanguages } from '../../services/api/reader/page-language.ts'
 import { networksOf } from '../../shared/budget/network.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
-import { parseAddress } from '../../shared/subscriber/address.ts'
+import { parseAddress, withoutBlanksAround } from '../../shared/subscriber/address.ts'
 import { maskAddresses } from '../../shared/subscriber/mask-address.ts'
 import { readOffers } from '../../shared/transport/smtp-commands.ts'
 import { readReplies, toReply } from '../../shared/transport/smtp-reply.ts'
@@ -109,12 +109,14 @@ describe('regular expressions', () => {
     '.1'.repeat(length / 2),
     `x;q=${'1.'.repeat(length / 2)}`,
     ' '.repeat(length),
+    `x${' '.repeat(length - 2)}x`,
     '='.repeat(length),
     // Begins what the rules for a mail host's words look for, and never ends it.
     ''.padEnd(length, 'sender address of user is '),
   ]
   const readers: readonly (readonly [string, (text: string) => unknown])[] = [
     ['an address', parseAddress],
+    ['an address with blanks around it', withoutBlanksAround],
     ['a network', networksOf],
     ['accepted languages', acceptedLanguages],
     ['a proof', (text) => readProof(house.deps.links, newsroom.id, text, new Date())],

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -33,6 +34,33 @@ const example = (name: string): ReleaseContent => {
   ).data
   return { languages, contacts, images, documents, links }
 }
+
+test.each(['/newsrooms/%00', '/newsrooms/%00/look.css', '/newsrooms/%00/feed.atom', '/newsrooms/x%00/subscriptions'])(
+  'what scanners ask for is not there, and no fault of ours: %s',
+  async (url) => {
+    const asked = await house.app.inject({ url, headers: { origin: 'https://elsewhere.example' } })
+    expect(asked.statusCode).toBeLessThan(500)
+  },
+)
+
+test.each(['//', '///', 'http://h:99999/', '//elsewhere.example/'])(
+  'however odd an address is asked for, its page leads nowhere but here: %s',
+  async (path) => {
+    const at = new URL(await house.app.listen({ host: '127.0.0.1', port: 0 }).catch(() => house.app.listeningOrigin))
+    const answer = await new Promise<{ status: number; body: string }>((resolve, reject) => {
+      const asking = request({ host: at.hostname, port: at.port, path, headers: { accept: 'text/html' } }, (got) => {
+        let body = ''
+        got.on('data', (chunk) => {
+          body += chunk
+        })
+        got.on('end', () => resolve({ status: got.statusCode!, body }))
+      })
+      asking.on('error', reject).end()
+    })
+    expect(answer.status).toBeLessThan(500)
+    expect(answer.body).not.toMatch(/href="(?:\/\/|http:\/\/h|https?:\/\/elsewhere)/)
+  },
+)
 
 describe('what everybody may read', () => {
   test('is compressed for who can unpack it, and the same inside', async () => {

@@ -11,7 +11,15 @@ import { givenNewsroom } from '../given/newsroom.ts'
 import { everyRow, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { doorIn, type NoticeSender, openNoticeSender } from '../rig/notice-sender.ts'
-import { follow, givenFollower, postForm, type ReaderHouse, readerHouse, subscriptionOf } from '../rig/reader-house.ts'
+import {
+  confirmToken,
+  follow,
+  givenFollower,
+  postForm,
+  type ReaderHouse,
+  readerHouse,
+  subscriptionOf,
+} from '../rig/reader-house.ts'
 
 let database: TestDatabase
 let pool: Pool
@@ -171,6 +179,46 @@ test('an address that follows already goes on as it does, once; taken back, both
   // They never left: what was accepted meanwhile is theirs, and so is what was on its way.
   expect(await since()).toEqual(before)
   expect(await state(theirs.id)).toEqual({ state: 'active', ended_reason: null })
+})
+
+test.each(['one', 'all'])(
+  'who leaves %s by a letter of the old address has left, though it follows only by the new one',
+  async (which) => {
+    const [from, to] = [`leaver-${which}@example.org`, `kept-${which}@example.org`]
+    await givenFollower(house, newsroom, from)
+    await givenFollower(house, newsroom, to)
+    const mine = await subscriptionOf(pool, newsroom, from)
+    await postForm(house, await asked(from, to), {})
+    const told = (await sender.work()).find((one) => one.to === from)
+    const token = sealToken(house.deps.links, 'unsubscribe', [BigInt(mine.id), 0n, 0n])
+    if (which === 'one') await postForm(house, `/unsubscribe/${token}`, { 'List-Unsubscribe': 'One-Click' })
+    else await postForm(house, `/preferences/${token}`, { act: 'leave-all' })
+    await postForm(house, doorIn(told!, 'old-address'), {})
+    expect(await whoGets(newsroom)).not.toContain(from)
+    expect(await whoGets(newsroom)).toContain(to)
+    const { rows } = await pool.query('select act from consent_log where subscription_id = $1 order by id', [mine.id])
+    expect(rows.at(-1)).toEqual({ act: 'ended' })
+  },
+)
+
+test('a change is taken back once nothing may begin to the other address any more', async () => {
+  await givenFollower(house, newsroom, 'robbed@example.org')
+  const { id } = await subscriptionOf(pool, newsroom, 'robbed@example.org')
+  await postForm(house, await asked('robbed@example.org', 'robber@example.org'), {})
+  const told = (await sender.work()).find(({ to }) => to === 'robbed@example.org')
+  house.optedOut.length = 0
+  await postForm(house, doorIn(told!, 'old-address'), {})
+  expect(house.optedOut).toEqual([id])
+})
+
+test('“that was not me” at an address that was moved from leaves its way to take that back', async () => {
+  await givenFollower(house, newsroom, 'victim@example.org')
+  await postForm(house, await asked('victim@example.org', 'thief@example.org'), {})
+  const told = (await sender.work()).find(({ to }) => to === 'victim@example.org')
+  await follow(house, other, 'victim@example.org')
+  await postForm(house, `/not-me/${await confirmToken(house, other, 'victim@example.org')}`, {})
+  expect((await postForm(house, doorIn(told!, 'old-address'), {})).statusCode).toBe(200)
+  expect(await whoGets(newsroom)).toContain('victim@example.org')
 })
 
 test.each(['ended', 'pending'])('where the new address has one that is %s, the two change places', async (state) => {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sealToken } from '../../shared/links/token.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { hashAddress } from '../../shared/subscriber/address-hash.ts'
 import { addReaders } from '../../shared/subscription/add-readers.sql.ts'
 import { openForgetting } from '../../workers/scheduler/forget.ts'
@@ -135,6 +136,26 @@ test('the link ends after a day, and no other one opens it', async () => {
   expect((await get(door)).statusCode).toBe(410)
   expect((await get(`${door}/all.json`)).statusCode).toBe(410)
   house.clock.now = new Date()
+})
+
+test('asked for by four presses at once, the letter with the data is one', async () => {
+  const { id } = await givenFollower(house, newsroom, 'impatient@example.org')
+  const door = `/preferences/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])}`
+  let presses: Promise<unknown>[] = []
+  // All of them are at it before the first is through.
+  await inTransaction(pool, async (tx) => {
+    await tx.query(`select from subscribers where address_key = 'impatient@example.org' for update`)
+    presses = Array.from({ length: 4 }, () => postForm(house, door, { act: 'my-data' }))
+    await until('several wait', async () => {
+      const { rowCount } = await pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return rowCount! > 2
+    })
+  })
+  await Promise.all(presses)
+  const letters = (await sender.work()).filter(({ to }) => to === 'impatient@example.org')
+  expect(letters.filter((letter) => letter.email.text?.includes('/my-data/'))).toHaveLength(1)
 })
 
 test('erased from there, a reader is in no table, job or log any more; only a keyed hash is, and it bars an import', async () => {

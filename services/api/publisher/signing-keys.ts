@@ -1,4 +1,4 @@
-import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
+import { isSlug } from '../../../shared/newsroom/newsroom.ts'
 import { liveKeysBySlug } from '../../../shared/newsroom/newsroom-key.sql.ts'
 import type { SealedKey } from '../../../shared/newsroom/newsroom-key.ts'
 import type { Db } from '../../../shared/postgres/pool.ts'
@@ -50,7 +50,7 @@ export function openSigningKeys(deps: { readonly pool: Db; readonly now: () => D
   return {
     async of(slug) {
       // One that PostgreSQL cannot even read would fail everybody's question.
-      if (!isSlug.test(slug)) return null
+      if (!isSlug(slug)) return null
       next ??= newRound()
       next.slugs.add(slug)
       const { found } = next
@@ -59,8 +59,6 @@ export function openSigningKeys(deps: { readonly pool: Db; readonly now: () => D
     },
   }
 }
-
-const isSlug = new RegExp(slugPattern)
 
 function newRound(): Round {
   let settle: Round['settle'] = () => {}

@@ -77,9 +77,9 @@ async function act(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, name: 
   const result = await inTransaction(deps.pool, async (tx) => {
     const now = deps.now()
     const change = await lockAddressChange(tx, id)
-    if (!change) return { change, stands: null, owed: false }
+    if (!change) return { change, stands: null, owed: false, moved: [] }
     const stands = await standing(tx, name, change, expired)
-    if (stands !== 'open') return { change, stands, owed: false }
+    if (stands !== 'open') return { change, stands, owed: false, moved: [] }
     const moved = name === 'new-address' ? await changeAddress(tx, change, now) : await undoChange(tx, change, now)
     await liftByConfirming(tx, change[doors[name].address])
     const language = pageLanguage(request, [], (await findWishes(tx, change.subscriptionId))?.wishes.language ?? 'en')
@@ -99,7 +99,7 @@ async function act(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, name: 
         now,
       )
     if (name !== 'new-address' || change.from === change.to || moved.length === 0)
-      return { change, stands: 'done' as const, owed: false }
+      return { change, stands: 'done' as const, owed: false, moved }
     const notice = {
       id: noticeId,
       kind: 'address-changed',
@@ -108,11 +108,14 @@ async function act(deps: ReaderDeps, request: FastifyRequest<TokenRoute>, name: 
     } as const
     return {
       change,
+      moved,
       stands: 'done' as const,
       owed: await oweChangeNotice(tx, { ...notice, subscriberId: change.from }, now),
     }
   })
   if (result.owed) deps.wakeNotice(noticeId)
+  // What a worker has in hand was claimed for the other address, which is told that nothing more comes to it.
+  await Promise.all(result.moved.map(({ id }) => deps.afterOptOut(id)))
   return result
 }
 

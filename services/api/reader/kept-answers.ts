@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import { isSlug } from '../../../shared/newsroom/newsroom.ts'
 import { stateShown } from '../../../shared/release/shown-releases.sql.ts'
 import type { ReaderDeps } from './reader-deps.ts'
 
@@ -74,7 +75,7 @@ export function openKeptAnswers<Answer>(
     of: async (request, slug, write) => {
       const at = now()
       // Asked before the answer is written: what changes in between is in it, and the next reader's is written anew.
-      const shown = await stateShown(pool, slug, at)
+      const shown = isSlug(slug) ? await stateShown(pool, slug, at) : null
       // A newsroom that is not there is told so by whoever looks for it.
       if (shown === null) return write()
       const state = `${shown} ${Math.floor(at.getTime() / hour)}`

@@ -7,7 +7,7 @@ import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { askForLink } from '../../../shared/notice/link-request.sql.ts'
 import type { LinkKind } from '../../../shared/notice/notice.ts'
 import { Refusal, refusals } from '../../../shared/refusal/refusal.ts'
-import { parseAddress } from '../../../shared/subscriber/address.ts'
+import { parseAddress, withoutBlanksAround } from '../../../shared/subscriber/address.ts'
 import { hashAddress } from '../../../shared/subscriber/address-hash.ts'
 import { sendChoiceNote } from './choice-note.ts'
 import { fieldOf } from './form-body.ts'
@@ -67,7 +67,7 @@ async function ask(
   door: Door,
   newsroom: Newsroom,
 ): Promise<FastifyReply> {
-  const email = fieldOf(request, 'email').replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, '')
+  const email = withoutBlanksAround(fieldOf(request, 'email'))
   const address = parseAddress(email)
   if (!address) {
     if (prefersPage(request)) return sendForm(request, reply, door, newsroom, email)

@@ -142,7 +142,9 @@ const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;'
 
 /** The same address in another language; only the path is taken from the request. */
 function inLanguage(url: string, language: Language): string {
-  const at = new URL(url, 'http://here.invalid')
-  at.searchParams.set('language', language)
-  return oneLine(`${at.pathname}${at.search}`)
+  // Whoever asks may name a host before the path, or begin it with two strokes: as a link that would lead elsewhere, or nowhere.
+  const [path = '', query = ''] = url.replace(/^[a-z]+:\/\/[^/?]*/i, '').split('?', 2)
+  const asked = new URLSearchParams(query)
+  asked.set('language', language)
+  return oneLine(`${path.replace(/^\/*/, '/')}?${asked}`)
 }

@@ -8,7 +8,9 @@ import { findNewsroomById } from '../../../shared/newsroom/newsroom.sql.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
 import { oweLink } from '../../../shared/notice/link-request.sql.ts'
 import type { NoticeId } from '../../../shared/notice/notice.ts'
+import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
+import { lockSubscriber } from '../../../shared/subscriber/subscriber.sql.ts'
 import type { SubscriptionId } from '../../../shared/subscription/subscription.ts'
 import { findWishes, type WishedSubscription } from '../../../shared/subscription/wishes.sql.ts'
 import { maskedAddress, sendChoiceNote } from './choice-note.ts'
@@ -112,7 +114,12 @@ async function sendMyDataLink(deps: ReaderDeps, request: FastifyRequest, reply: 
     subscriptionId: visit.held.id,
     subscriberId: visit.held.subscriberId,
   } as const
-  if (await oweLink(deps.pool, notice, deps.now())) deps.wakeNotice(id)
+  // The same reader in ten requests at once has one letter: each waits for the one before, and then looks.
+  const isOwed = await inTransaction(deps.pool, async (tx) => {
+    await lockSubscriber(tx, visit.held.subscriberId)
+    return oweLink(tx, notice, deps.now())
+  })
+  if (isOwed) deps.wakeNotice(id)
   if (!prefersPage(request)) return reply.send({ state: 'link-asked' })
   return sendForm(deps, request, reply, visit, { saved: 'data' })
 }

@@ -3,7 +3,7 @@ import { DateTime } from 'luxon'
 import { isLanguage, type Language, languageNames } from '../../../shared/language/language.ts'
 import { toldDay } from '../../../shared/letter/told.ts'
 import { type Newsroom, topicName } from '../../../shared/newsroom/newsroom.ts'
-import { type Address, parseAddress } from '../../../shared/subscriber/address.ts'
+import { type Address, parseAddress, withoutBlanksAround } from '../../../shared/subscriber/address.ts'
 import { type Frequency, frequencies, type Wishes } from '../../../shared/subscription/subscription.ts'
 import { fieldOf, fieldsOf } from './form-body.ts'
 
@@ -33,8 +33,7 @@ export const draftFrom = (request: FastifyRequest): PreferencesDraft => ({
   topics: fieldsOf(request, 'topics'),
   language: fieldOf(request, 'language'),
   pause: fieldOf(request, 'pause').trim().replaceAll('\u2011', '-'),
-  // People paste addresses with the blanks around them.
-  address: fieldOf(request, 'address').replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, ''),
+  address: withoutBlanksAround(fieldOf(request, 'address')),
 })
 
 /** The draft of a reader who has changed nothing. A pause that is over is none. */

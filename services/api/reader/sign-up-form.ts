@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isLanguage } from '../../../shared/language/language.ts'
 import { wordsFor } from '../../../shared/language/words.ts'
 import type { Newsroom } from '../../../shared/newsroom/newsroom.ts'
+import { withoutBlanksAround } from '../../../shared/subscriber/address.ts'
 import { readProof } from './challenge.ts'
 import { originOfForm } from './cross-origin.ts'
 import { consentWords, followBox, type GivenForm } from './follow-box.ts'
@@ -60,8 +61,7 @@ export async function answerForm(deps: ReaderDeps, request: FastifyRequest, repl
 
 function readForm(request: FastifyRequest) {
   return {
-    // People paste addresses with the blanks around them.
-    email: fieldOf(request, 'email').replace(/^[ \t\u00a0]+|[ \t\u00a0]+$/g, ''),
+    email: withoutBlanksAround(fieldOf(request, 'email')),
     language: fieldOf(request, 'language'),
     frequency: fieldOf(request, 'frequency'),
     topics: fieldsOf(request, 'topics'),

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { mailingKinds } from '../../../shared/mailing/mailing.ts'
 import { listMailings, type MailingFilter } from '../../../shared/mailing/mailing-progress.sql.ts'
 import { listNewsrooms } from '../../../shared/newsroom/newsroom.sql.ts'
-import { slugPattern } from '../../../shared/newsroom/newsroom.ts'
+import { isSlug } from '../../../shared/newsroom/newsroom.ts'
 import { lookOver } from '../machine/look-over.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { renderPage } from '../pages/pages.ts'
@@ -11,7 +11,6 @@ import { figureWords, isLive, kindChoices, pausedWords, stateNames, stateWords, 
 import { viewMailing } from './mailing-view.ts'
 
 const pageSize = 25
-const slug = new RegExp(slugPattern)
 
 type Query = Readonly<Record<string, unknown>>
 
@@ -62,7 +61,7 @@ const stateChoices = [
 ]
 
 const choicesOf = (query: Query) => ({
-  newsroom: typeof query.newsroom === 'string' && slug.test(query.newsroom) ? query.newsroom : '',
+  newsroom: typeof query.newsroom === 'string' && isSlug(query.newsroom) ? query.newsroom : '',
   kind: mailingKinds.find((kind) => kind === query.kind) ?? null,
   state: stateChoices.find(({ value }) => value === query.state)?.value ?? '',
 })
