@@ -22,6 +22,12 @@ export const isKeptByAnother = (error: unknown): boolean =>
 
 const lockNotAvailable = '55P03'
 
+/** Whether a statement took longer than it may, as it does that waits for a lock: the next one may do. */
+export const isStatementGivenUp = (error: unknown): boolean =>
+  ((error ?? {}) as { code?: unknown }).code === queryCanceled
+
+const queryCanceled = '57014'
+
 /** What Node.js says of a socket or a name. A unix socket that is not there is an ENOENT, as a file would be. */
 const ways =
   /^(?:ECONN(?:REFUSED|RESET|ABORTED)|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_\w+|E(?:HOST|NET)(?:UNREACH|DOWN)|EADDRNOTAVAIL)$/

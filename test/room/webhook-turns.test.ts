@@ -10,8 +10,8 @@ afterEach(() => {
 function fillPlaces(turns: ReturnType<typeof openWebhookTurns>) {
   const { given: itIsOver, give: end } = signal()
   let fault: Error | null = null
-  const stuck = [1, 2, 3, 4].map(() =>
-    turns.inTurn('havneby', async () => {
+  const stuck = ['havneby', 'havneby', 'havneby', 'byporten'].map((slug) =>
+    turns.inTurn(slug, async () => {
       await itIsOver
       if (fault) throw fault
       return 'stored'
@@ -72,4 +72,30 @@ test('what is wrong with one webhook is nothing to those who wait behind it', as
   end(new Error('a mistake of ours'))
   expect(await Promise.all(behind)).toEqual(Array(20).fill({ answer: 'stored' }))
   expect((await Promise.allSettled(stuck)).map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
+})
+
+test('what one newsroom keeps locked keeps no other’s webhooks from being stored', async () => {
+  const turns = openWebhookTurns()
+  const { given: itIsOver, give: end } = signal()
+  const stuck = Array.from({ length: 100 }, () => turns.inTurn('havneby', () => itIsOver))
+  for (let time = 0; time < 3; time += 1)
+    expect(await turns.inTurn('byporten', async () => 'stored')).toEqual({ answer: 'stored' })
+  // Also those that have to wait for a place: who has fewest at work comes first.
+  const kept = signal()
+  const last = turns.inTurn('byporten', () => kept.given)
+  const behind = turns.inTurn('fjordby', async () => 'stored')
+  kept.give()
+  expect(await behind).toEqual({ answer: 'stored' })
+  await last
+  end()
+  expect(await Promise.all(stuck)).toHaveLength(100)
+})
+
+test('a webhook that waited for a lock until its statement was given up says nothing of the database', async () => {
+  const turns = openWebhookTurns()
+  const { stuck, end } = fillPlaces(turns)
+  const behind = turns.inTurn('fjordby', async () => 'stored')
+  end(Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' }))
+  expect(await behind).toEqual({ answer: 'stored' })
+  await Promise.allSettled(stuck)
 })
