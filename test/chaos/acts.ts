@@ -118,6 +118,15 @@ export const acts = {
   loseRedis: (stage: Stage) => onRedis(stage, (redis) => redis.lose(stage.chance.between(500, 4_000))),
   hangRedis: (stage: Stage) => onRedis(stage, (redis) => redis.hang(stage.chance.between(1_000, 5_000))),
 
+  /** What the mail host has taken by then is written down nowhere but in the journal of a process that is gone. */
+  killWhileAway: async (stage: Stage) => {
+    await untilLettersLeave(stage)
+    const part = await aWorker(stage)
+    const back = whileRestarted(stage, 'fast', stage.chance.between(2_000, 4_000))
+    await pause(stage.chance.between(200, 1_500))
+    void part.end('SIGKILL')
+    await back
+  },
   restartPostgres: (stage: Stage) => whileRestarted(stage, 'fast', stage.chance.between(0, 1_500)),
   crashPostgres: (stage: Stage) => whileRestarted(stage, 'crash', stage.chance.between(0, 1_500)),
   losePostgres: (stage: Stage) => whileRestarted(stage, 'fast', 12_000),

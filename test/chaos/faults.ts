@@ -51,6 +51,12 @@ export const faults = {
     10,
     acts.killInFanOut,
   ),
+  'worker-kill-away': act(
+    'A workers process is killed while PostgreSQL is away, and started again as it comes back.',
+    true,
+    20,
+    acts.killWhileAway,
+  ),
   'worker-hang': act(
     'A workers process is stopped (SIGSTOP) for longer than its claims last, or until others have taken over its chunks.',
     true,
