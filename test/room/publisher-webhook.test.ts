@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -64,6 +65,68 @@ async function stored(): Promise<{ releases: number; mailings: number; webhooks:
 
 const nothing = { releases: 0, mailings: 0, webhooks: 0 }
 const once = { releases: 1, mailings: 1, webhooks: 1 }
+
+describe('over connections that announce a megabyte each and send nothing', () => {
+  const head = (headers: Record<string, string>) =>
+    [
+      `POST /webhooks/newsrooms/${newsroom.slug}/releases HTTP/1.1`,
+      ...Object.entries({ host: 'press.example', 'content-length': '1048576', ...headers }).map((pair) =>
+        pair.join(': '),
+      ),
+      '\r\n',
+    ].join('\r\n')
+  let doors: Awaited<ReturnType<typeof listening>>
+  const sockets: Socket[] = []
+
+  async function listening() {
+    const own = await openTestApi(database.pool)
+    const { port } = new URL(await own.app.listen({ host: '127.0.0.1', port: 0 }))
+    const knock = (headers: Record<string, string>) => {
+      const socket = connect(Number(port), '127.0.0.1', () => void socket.write(head(headers)))
+      sockets.push(socket)
+      return new Promise<string>((resolve) => {
+        let said = ''
+        socket.on('error', () => {})
+        socket.on('data', (bytes) => {
+          said += bytes
+        })
+        socket.on('close', () => resolve(said))
+      })
+    }
+    const send = (payload: string, name: string) =>
+      own.app.inject({
+        method: 'POST',
+        url: `/webhooks/newsrooms/${newsroom.slug}/releases`,
+        headers: signedHeaders(secret, name, payload),
+        payload,
+      })
+    return { knock, send, close: () => own.app.close() }
+  }
+
+  beforeEach(async () => {
+    doors = await listening()
+    return async () => {
+      for (const socket of sockets.splice(0)) socket.destroy()
+      await doors.close()
+    }
+  })
+
+  test('who has no signature is refused before the body', async () => {
+    expect(await doors.knock({})).toMatch(/^HTTP\/1.1 401 /)
+  })
+
+  test('no more are let in than there is room for, and room comes back', async () => {
+    const forged = signedHeaders(secret, 'forged', 'not what is sent')
+    const answers = Array.from({ length: 80 }, () => doors.knock(forged))
+    const refused = await Promise.race(answers)
+    expect(refused).toMatch(/^HTTP\/1.1 503 /)
+    const payload = JSON.stringify(releaseBody())
+    const answer = async () => (await doors.send(payload, `msg_${id}`)).statusCode
+    expect(await answer()).toBe(503)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(answer, { timeout: 10_000 }).toBe(202)
+  })
+})
 
 describe('a key that was sealed under a SECRET_KEY that is gone', () => {
   const gone = ['a-secret-key-that-nobody-has-any-more-12']

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Log } from '../../../shared/log/log.ts'
 import { warnSeldom } from '../../../shared/log/warn-seldom.ts'
@@ -18,10 +18,10 @@ export type PublisherDeps = PublishDeps & { readonly log: Log; readonly sealingK
 /** A body larger than this is refused before it is read; a release in seven languages of 100,000 characters fits. */
 const mostBytes = 1024 * 1024
 /**
- * Bytes of webhooks that may wait for their signature to be checked. One question to the database tells for all of them, so
- * so many only come together while it does not answer.
+ * Bytes of webhooks that may be on their way in, or wait for their signature to be checked; counted from what their headers announce, so
+ * that a thousand connections which send a megabyte each and then nothing fill no memory.
  */
-const mostBytesWaiting = 64 * 1024 * 1024
+const mostBytesUnproved = 64 * 1024 * 1024
 /** Seconds after which a webhook that found too many waiting may come again. */
 const comeAgainIn = 2
 
@@ -41,7 +41,29 @@ export const publisherDoors =
   async (app) => {
     const turns = openWebhookTurns()
     const keys = openSigningKeys(deps)
-    let waiting = 0
+    let unproved = 0
+    const roomOf = new WeakMap<FastifyRequest, () => void>()
+
+    /** Keeps room for a body that is still to come, until it is proved or its connection is gone. */
+    async function keepRoom(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+      const refuse = (name: 'SIGNATURE_NOT_VALID' | 'TOO_BUSY') => {
+        // What it has begun to send is not read to its end.
+        reply.header('connection', 'close')
+        throw new Refusal(name)
+      }
+      if (!isSignable(signedBy(request.headers), deps.now())) refuse('SIGNATURE_NOT_VALID')
+      const room = Math.min(mostBytes, Number(request.headers['content-length'] ?? mostBytes))
+      if (unproved + room > mostBytesUnproved) refuse('TOO_BUSY')
+      unproved += room
+      let isKept = true
+      const letGo = () => {
+        if (isKept) unproved -= room
+        isKept = false
+      }
+      roomOf.set(request, letGo)
+      reply.raw.once('close', letGo)
+    }
+
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: mostBytes }, (_request, body, done) =>
       done(null, body),
@@ -51,6 +73,7 @@ export const publisherDoors =
       '/webhooks/newsrooms/:slug/releases',
       {
         bodyLimit: mostBytes,
+        onRequest: keepRoom,
         // The schema is told, not enforced by the framework: the signature comes first.
         attachValidation: true,
         schema: {
@@ -99,11 +122,7 @@ export const publisherDoors =
       },
       async (request, reply) => {
         const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        if (waiting + bytes.length > mostBytesWaiting) throw new Refusal('TOO_BUSY')
-        waiting += bytes.length
-        const proved = await prove(deps, keys, request, bytes).finally(() => {
-          waiting -= bytes.length
-        })
+        const proved = await prove(deps, keys, request, bytes).finally(roomOf.get(request))
         const turn = await turns.inTurn(proved.slug, () => take(deps, proved))
         if (turn === 'too late') throw new Refusal('TOO_BUSY')
         if (turn === 'too many') {
@@ -122,12 +141,7 @@ async function prove(
   { params, headers }: WebhookRequest,
   bytes: Buffer,
 ): Promise<Proved> {
-  const signed = {
-    id: one(headers['webhook-id']),
-    timestamp: one(headers['webhook-timestamp']),
-    signature: one(headers['webhook-signature']),
-  }
-  if (!isSignable(signed, deps.now())) throw new Refusal('SIGNATURE_NOT_VALID')
+  const signed = signedBy(headers)
   const sealed = await keys.of(params.slug)
   if (sealed === null) throw new Refusal('NEWSROOM_UNKNOWN')
   const secrets = openSecrets(deps.sealingKeys, sealed, (key) =>
@@ -144,5 +158,11 @@ async function take(deps: PublisherDeps, { slug, webhookId, bytes }: Proved): Pr
   deps.log.info({ newsroom: newsroom.slug, release: answer.releaseId, mailing: answer.mailing.id }, 'release accepted')
   return answer
 }
+
+const signedBy = (headers: IncomingHttpHeaders) => ({
+  id: one(headers['webhook-id']),
+  timestamp: one(headers['webhook-timestamp']),
+  signature: one(headers['webhook-signature']),
+})
 
 const one = (header: string | string[] | undefined) => (typeof header === 'string' ? header : undefined)
