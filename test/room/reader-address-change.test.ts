@@ -157,6 +157,19 @@ test('the answer is the same whether the new address is known, follows, waits or
   // Three in a day: each is a letter to somebody.
   expect((await askFor(id, 'fourth@example.org')).body).toContain('Prøv igjen i morgen')
   expect((await sender.work()).map(({ to }) => to).filter((to) => to === 'fourth@example.org')).toEqual([])
+  // A program is told so as well, and whose address it was is not kept.
+  const door = `/preferences/${sealToken(house.deps.links, 'unsubscribe', [BigInt(id), 0n, 0n])}`
+  const asProgram = await house.app.inject({
+    ...{
+      method: 'POST',
+      url: door,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+    },
+    payload: 'act=save&frequency=immediate&language=nb&pause=&address=fifth@example.org',
+  })
+  expect(asProgram.json()).toEqual({ state: 'address-not-asked' })
+  const { rows } = await pool.query(`select address from subscribers where address ~ '^(fourth|fifth)@'`)
+  expect(rows).toEqual([])
 })
 
 test('an address that follows already goes on as it does, once; taken back, both follow again', async () => {

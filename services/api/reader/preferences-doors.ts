@@ -82,11 +82,16 @@ async function save(deps: ReaderDeps, request: FastifyRequest, reply: FastifyRep
   if (read.faults.length > 0 || !('wishes' in read)) return sendFaults(deps, request, reply, visit, draft, read.faults)
   const saved = await savePreferences(deps, visit.held.id, read, actOf(deps, request, visit, shownWords(visit)))
   if (saved === 'gone') return sendGone(request, reply, visit)
-  if (!prefersPage(request)) return reply.send({ state: saved === 'saved' && read.address ? 'address-asked' : 'saved' })
+  if (!prefersPage(request)) return reply.send({ state: stateOf(saved, read.address !== null) })
   const held = await findWishes(deps.pool, visit.held.id)
   const now = { ...visit, held: held ?? visit.held, language: visit.language }
   const asked = saved === 'saved' && read.address !== null
   return sendForm(deps, request, reply, now, { saved: asked ? 'address' : 'choices', tooOften: saved === 'too-often' })
+}
+
+function stateOf(saved: 'saved' | 'too-often', asked: boolean) {
+  if (saved === 'too-often') return 'address-not-asked'
+  return asked ? 'address-asked' : 'saved'
 }
 
 async function leave(
@@ -242,7 +247,9 @@ const saveSchema = {
       description: 'How it stands now',
       content: {
         'application/json': {
-          schema: Type.Object({ state: Type.String({ enum: ['saved', 'address-asked', 'link-asked', 'ended'] }) }),
+          schema: Type.Object({
+            state: Type.String({ enum: ['saved', 'address-asked', 'address-not-asked', 'link-asked', 'ended'] }),
+          }),
         },
         'text/html': { schema: Type.String() },
       },

@@ -35,9 +35,13 @@ export async function savePreferences(
   const now = deps.now()
   const noticeId = uuidv7() as NoticeId
   const { saved, owed } = await inTransaction(deps.pool, async (tx) => {
+    const yesterday = new Date(now.getTime() - 24 * 3_600_000)
+    const isTooOften = async () => (await countAddressChanges(tx, id, yesterday)) >= changesADay
+    // Asked before it is remembered: of whose address nothing comes is none of our business.
+    const asked = wanted.address && !(await isTooOften()) ? wanted.address : null
     // Both addresses first: subscribers are taken before subscriptions everywhere.
-    if (wanted.address) await keepSubscriberOf(tx, id)
-    const to = wanted.address && (await rememberSubscriber(tx, wanted.address, hashOf(deps, wanted.address), now))
+    if (asked) await keepSubscriberOf(tx, id)
+    const to = asked && (await rememberSubscriber(tx, asked, hashOf(deps, asked), now))
     const held = await lockWishes(tx, id)
     if (held?.state !== 'active') return { saved: 'gone' as const, owed: false }
     const subscription = { id, newsroomId: held.newsroomId, subscriberId: held.subscriberId }
@@ -48,10 +52,9 @@ export async function savePreferences(
       await changeFrequency(tx, id, wishes.frequency)
       await recordConsent(tx, { ...act, act: 'changed', subscription, detail }, now)
     }
-    if (!to) return { saved: 'saved' as const, owed: false }
-    const yesterday = new Date(now.getTime() - 24 * 3_600_000)
-    if ((await countAddressChanges(tx, id, yesterday)) >= changesADay)
-      return { saved: 'too-often' as const, owed: false }
+    if (!wanted.address) return { saved: 'saved' as const, owed: false }
+    // Others may have asked meanwhile.
+    if (!to || (await isTooOften())) return { saved: 'too-often' as const, owed: false }
     const changeId = await insertAddressChange(tx, { subscriptionId: id, from: held.subscriberId, to }, now)
     const notice = { id: noticeId, kind: 'new-address', subscriptionId: id, subscriberId: to, changeId } as const
     return { saved: 'saved' as const, owed: await oweChangeNotice(tx, notice, now) }
