@@ -76,22 +76,20 @@ async function visitOf(deps: ReaderDeps, request: FastifyRequest<TokenRoute>): P
   return { held, newsroom, language, mailingId: numbers[1] === 0n ? null : numbers[1].toString() }
 }
 
+/** What a program is told of the address it asked for. */
+const states = { none: 'saved', saved: 'address-asked', 'too-often': 'address-not-asked' } as const
+
 async function save(deps: ReaderDeps, request: FastifyRequest, reply: FastifyReply, visit: Visit) {
   const draft = draftFrom(request)
   const read = readPreferences(draft, visit.newsroom, deps.now())
   if (read.faults.length > 0 || !('wishes' in read)) return sendFaults(deps, request, reply, visit, draft, read.faults)
   const saved = await savePreferences(deps, visit.held.id, read, actOf(deps, request, visit, shownWords(visit)))
   if (saved === 'gone') return sendGone(request, reply, visit)
-  if (!prefersPage(request)) return reply.send({ state: stateOf(saved, read.address !== null) })
+  if (!prefersPage(request)) return reply.send({ state: states[read.address ? saved : 'none'] })
   const held = await findWishes(deps.pool, visit.held.id)
   const now = { ...visit, held: held ?? visit.held, language: visit.language }
   const asked = saved === 'saved' && read.address !== null
   return sendForm(deps, request, reply, now, { saved: asked ? 'address' : 'choices', tooOften: saved === 'too-often' })
-}
-
-function stateOf(saved: 'saved' | 'too-often', asked: boolean) {
-  if (saved === 'too-often') return 'address-not-asked'
-  return asked ? 'address-asked' : 'saved'
 }
 
 async function leave(
