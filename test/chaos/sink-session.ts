@@ -21,7 +21,8 @@ type Letter = {
   readonly begun: { seq: number; at: number }
   readonly nth: number
   readonly misdeed: Misdeed | null
-  to: string | null
+  /** Ours names one; whoever names two has given it to both. */
+  readonly to: string[]
 }
 
 /** One connection, in the host's part of RFC 5321 with PIPELINING, and in such breaches of it as the rules order. */
@@ -77,7 +78,7 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
     const from = pathIn(line)
     const nth = host.triesOf(from)
     const misdeed = misdeedOf(host.rules(), from, nth)
-    letter = { name: from, begun: host.mark(), nth, misdeed, to: null }
+    letter = { name: from, begun: host.mark(), nth, misdeed, to: [] }
     if (misdeed === 'leave-after-mail') {
       replies.say('421 4.3.2 going down')
       breakOff(0)
@@ -93,13 +94,13 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
     host.note({ is: 'begun', to, envelope: letter.name }, letter.begun)
     const refusal = isUnknown(host.rules(), to) ? '550 5.1.1 no such user here' : refusalOf(letter.misdeed)
     if (refusal !== null) host.note({ is: 'refused', to, code: Number(refusal.slice(0, 3)) })
-    else letter.to = to
+    else letter.to.push(to)
     reply(refusal ?? '250 2.1.5 known')
     if (letter.misdeed === 'cut-after-rcpt') breakOff(0)
   }
 
   function openLetter(): void {
-    if (letter === null || letter.to === null) {
+    if (letter === null || letter.to.length === 0) {
       replies.say('554 5.5.1 no recipient')
       return
     }
@@ -115,44 +116,41 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
     const text = readText(bytes.toString('latin1', 0, end))
     bytes = bytes.subarray(end + 5)
     isInLetter = false
-    endLetter(letter!, letter!.to!, text)
+    endLetter(letter!, text)
     letter = null
     return true
   }
 
-  function endLetter(ended: Letter, to: string, text: Text): void {
+  function endLetter(ended: Letter, text: Text): void {
     const { misdeed } = ended
     const after = misdeed === 'late-250' ? lateBy(ended) : waitOf(host.rules(), ended.name, ended.nth)
     // A host that breaks off here may have kept the letter, or not: half of them have.
     const isBroken = misdeed === 'cut-after-dot' || misdeed === 'hang-after-dot'
     if (misdeed === 'busy-after-dot') {
-      host.note({ is: 'refused', to, code: 451 })
+      for (const to of ended.to) host.note({ is: 'refused', to, code: 451 })
       replies.say('451 4.3.0 no room just now', { after })
     } else if (misdeed === 'leave-after-dot') {
       replies.say('421 4.3.2 going down', { after })
       breakOff(0)
     } else if (isBroken) {
-      if (lot(rules.seed, 'kept', ended.name, ended.nth) < 0.5) accept(ended, to, text)
+      if (lot(rules.seed, 'kept', ended.name, ended.nth) < 0.5) accept(ended, text)
       breakOff(misdeed === 'hang-after-dot' ? hangFor(ended) : 0)
     } else {
-      accept(ended, to, text)
+      accept(ended, text)
       replies.say('250 2.0.0 taken', {
         after,
         byteByByte: misdeed === 'tarpit',
-        onSaid: () => host.note({ is: 'answered', to }),
+        onSaid: () => {
+          for (const to of ended.to) host.note({ is: 'answered', to })
+        },
       })
     }
   }
 
-  function accept(taken: Letter, to: string, text: Text): void {
-    host.note({
-      is: 'accepted',
-      to,
-      begunAt: taken.begun.at,
-      begunSeq: taken.begun.seq,
-      envelope: taken.name,
-      ...text,
-    })
+  function accept(taken: Letter, text: Text): void {
+    const { begun, name: envelope } = taken
+    for (const to of taken.to)
+      host.note({ is: 'accepted', to, begunAt: begun.at, begunSeq: begun.seq, envelope, ...text })
   }
 
   /** Says what a letter of this kind is told before its dot. */
