@@ -48,6 +48,8 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 550, '5.1.1', 'The mailbox is blocked by its owner', 'gone'],
     // Some hosts have the code of an unknown user for us as well; these readers lost what they followed.
     ['rcpt', 550, '5.1.1', '<kari@mail.example> - 192.0.2.7 has sent to too many recipients this hour', 'blocked'],
+    ['rcpt', 550, '5.1.1', 'Too many invalid recipients, try again later', 'wait'],
+    ['dot', 550, null, 'Too many unknown users on this connection', 'wait'],
     ['rcpt', 550, '5.1.0', 'MailFrom domain is listed in Spamhaus', 'blocked'],
     ['dot', 550, '5.1.1', 'User unknown; see our rate limits', 'gone'],
     ['rcpt', 550, '5.1.1', 'User kari not listed in public Name & Address Book', 'gone'],

@@ -76,6 +76,8 @@ export const replyRules: readonly Rule[] = [
   { phases: ['mail'], enhanced: /^5\.1\.3$/, meaning: 'ended' },
   { phases: ['mail'], meaning: 'ours' },
   { phases: mailed, text: ofUs, unless: passedOn, meaning: 'ours' },
+  // Of those before on this connection, and not of this reader: their words are those for an unknown one.
+  { phases: recipientPhases, text: /too many (invalid|unknown|bad) (recipients|users|addresses)/i, meaning: 'wait' },
   // The recipient, where a reply can speak of one; some hosts have these codes for us as well, and say so in words.
   {
     phases: recipientPhases,
