@@ -231,3 +231,12 @@ const unescaped = (html: string) =>
     .replace(/&quot;/g, '"')
     .replace(/&#39;/g, "'")
     .replace(/&amp;/g, '&')
+
+test('“From ” begins no line, also where only a soft break puts it there', () => {
+  for (let before = 70; before < 80; before += 1) {
+    const text = `${'x'.repeat(before)}From here`
+    const encoded = encodeQuotedPrintable([text]).join('')
+    expect(encoded.split('\r\n').filter((line) => line.startsWith('From '))).toEqual([])
+    expect(encoded.replace(/=\r\n/g, '').replace('=46', 'F')).toBe(text)
+  }
+})
