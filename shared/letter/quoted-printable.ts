@@ -37,7 +37,8 @@ export function encodeQuotedPrintable(pieces: readonly Piece[]): Piece[] {
         continue
       }
       const endsLine = at + 1 === bytes.length ? isLineOver(pieces, index + 1) : bytes[at + 1] === 0x0a
-      const isFrom = (column === 0 || column === 75) && byte === 0x46 && bytes.toString('latin1', at, at + 5) === 'From '
+      const isFrom =
+        (column === 0 || column === 75) && byte === 0x46 && bytes.toString('latin1', at, at + 5) === 'From '
       put(isPlain(byte, endsLine) && !isFrom ? String.fromCharCode(byte) : hex(byte))
     }
   }
