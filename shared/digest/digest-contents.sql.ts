@@ -86,7 +86,11 @@ export async function listContents(
 
 /**
  * The same for readers of a digest that was replaced before it was sent to them: of its releases, what holds now. Where it was in
- * doubt it is told again, as the digest would have been; what was corrected in it, as a correction: they may have it.
+ * doubt all of it is told again, as the digest would have been: that it ever came nobody knows. What was corrected in it is told as a
+ * correction, because they may have it.
+ *
+ * Each letter of theirs that carries one of the releases is looked at once. Asked of every reader and release by itself
+ * (`revision_had`), it was as many looks as there are digests that told of it, for each of them.
  */
 export async function listReplacingContents(
   db: Db,
@@ -94,25 +98,52 @@ export async function listReplacingContents(
   readers: readonly SubscriptionId[],
 ): Promise<DealtContent[]> {
   const { rows } = await db.query<ContentRow>(
-    `with told as (
-       select s.id,
-              jsonb_agg(jsonb_build_object('releaseId', i.release_id, 'revision', x.revision, 'telling',
-                                           case when h.revision < x.revision then 'correction'
-                                                when h.revision is not null then i.telling
-                                                when x.is_amended then 'amended' else 'new' end)
-                        order by x.published_at desc, i.release_id desc) as items
-         from subscriptions s
-         join digest_items i on i.mailing_id = $1
+    `with items as materialized (
+       select i.release_id, i.telling, x.revision, x.is_amended, x.topics, x.published_at, x.mailing_id
+         from digest_items i
         cross join lateral text_to_tell(i.release_id) x
-        cross join lateral revision_had(s.id, i.release_id) h
-        cross join lateral revision_told(s.id, i.release_id) t
+        where i.mailing_id = $1
+     ), carrying as materialized (
+       select i.release_id, c.mailing_id, c.revision, c.is_live, m.kind = 'digest' and m.state = 'superseded' as is_replaced
+         from items i
+        cross join lateral carriers(i.release_id) c
+         join mailings m on m.id = c.mailing_id
+     ), letters as materialized (
+       select l.*,
+              exists (select from attempts t
+                       where t.mailing_id = l.mailing_id and t.subscription_id = l.subscription_id
+                         and t.verdict = 'in_doubt' offset 0) as was_in_doubt
+         from (select distinct mailing_id from carrying) c
+        cross join lateral (select d.mailing_id, d.subscription_id, d.state from deliveries d
+                             where d.mailing_id = c.mailing_id and d.subscription_id = any($2::bigint[])
+                               and d.subscription_id >= (select min(r) from unnest($2::bigint[]) r)
+                               and d.subscription_id <= (select max(r) from unnest($2::bigint[]) r) offset 0) l
+     ), known as materialized (
+       -- had: the newest text they have, may have or will be sent. told: the same without digests that are not sent again.
+       select l.subscription_id, c.release_id, max(c.revision) as had,
+              max(c.revision) filter (where not (c.is_replaced and l.state = 'withdrawn')) as told
+         from letters l
+         join carrying c on c.mailing_id = l.mailing_id
+        where l.state in ('sent', 'in_doubt', 'claimed', 'complained') or c.is_live and l.state in ('due', 'deferred')
+           or l.was_in_doubt
+        group by l.subscription_id, c.release_id
+     ), dealt as (
+       select s.id,
+              jsonb_agg(jsonb_build_object('releaseId', i.release_id, 'revision', i.revision, 'telling',
+                                           case when k.had < i.revision then 'correction'
+                                                when k.had is not null then i.telling
+                                                when i.is_amended then 'amended' else 'new' end)
+                        order by i.published_at desc, i.release_id desc) as items
+         from subscriptions s
+        cross join items i
+         left join known k on k.subscription_id = s.id and k.release_id = i.release_id
         where s.id = any($2::bigint[])
-          and (s.frequency <> 'immediate' or x.mailing_id = any(s.left_to_digest))
-          and case when h.revision is null then s.topics = '{}' or x.topics = '{}' or s.topics && x.topics
-                   else t.revision is null or t.revision < x.revision end
+          and (s.frequency <> 'immediate' or i.mailing_id = any(s.left_to_digest))
+          and case when k.had is null then s.topics = '{}' or i.topics = '{}' or s.topics && i.topics
+                   else k.told is null or k.told < i.revision end
         group by s.id
      )
-     select items, array_agg(id::text order by id) as readers from told group by items order by items`,
+     select items, array_agg(id::text order by id) as readers from dealt group by items order by items`,
     [replaced, readers],
   )
   return rows
