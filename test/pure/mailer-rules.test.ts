@@ -316,6 +316,16 @@ describe('the retry curve', () => {
 })
 
 describe('the size of a window', () => {
+  test('is halved by an answer that came too late, down to the least, and found again', () => {
+    const size = openWindowSize({ least: 20, most: 1_000 })
+    size.tellLate()
+    expect(size.now()).toBe(500)
+    for (let time = 0; time < 10; time += 1) size.tellLate()
+    expect(size.now()).toBe(20)
+    for (let time = 0; time < 30; time += 1) size.tell(size.now(), size.now(), size.now() / 10)
+    expect(size.now()).toBe(1_000)
+  })
+
   test('follows the speed of the mail host', () => {
     const size = openWindowSize({ least: 20, most: 1_000 })
     expect(size.now()).toBe(1_000)

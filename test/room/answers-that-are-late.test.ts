@@ -57,9 +57,17 @@ test.each([
     }
     const pool = answeringLate(database.pool, statement, allLeave)
     await sendChunk({ ...engine.mailer, pool }, { mailingId, chunk: 0 })
+    const states = async () => (await database.pool.query('select state, attempt from deliveries')).rows
+    expect(await states()).toEqual(Array(3).fill({ state: 'due', attempt: 0 }))
+    // It rests, and whoever watches is to know of it.
+    const { rows } = await database.pool.query(
+      'select next_at > now() as rests, vain_since is not null as vain from chunks',
+    )
+    expect(rows).toEqual([{ rests: true, vain: true }])
+    await database.pool.query('update chunks set next_at = now()')
+    await sendChunk(engine.mailer, { mailingId, chunk: 0 })
+    expect(await states()).toEqual(Array(3).fill({ state: 'opted_out', attempt: 0 }))
     expect(inbox.received).toEqual([])
-    const { rows } = await database.pool.query('select state, attempt from deliveries')
-    expect(rows).toEqual(Array(3).fill({ state: 'opted_out', attempt: 0 }))
     await engine.close()
     await inbox.close()
   },

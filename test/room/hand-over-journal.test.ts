@@ -89,7 +89,10 @@ async function givenKilledWorker(known = 10): Promise<{ mailingId: MailingId; ta
   })
   const dying = openEngine(database.pool, inbox.url, { chunkSize: 40, transport: host.transport, journals, pool })
   await cutAudience(dying.fanOut, mailingId)
-  void sendChunk({ ...dying.mailer, windowSize: { now: () => 40, tell: () => {} } }, { mailingId, chunk: 0 })
+  void sendChunk(
+    { ...dying.mailer, windowSize: { now: () => 40, tell: () => {}, tellLate: () => {} } },
+    { mailingId, chunk: 0 },
+  )
   await expect.poll(() => host.taken.length).toBe(10)
   await expect.poll(() => journalText().match(/^\+/gm)?.length ?? 0).toBe(known)
   dying.mailer.leases.close()

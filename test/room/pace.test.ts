@@ -281,7 +281,7 @@ describe('a receiving domain', () => {
     engine = openEngine(database.pool, inbox.url, {
       chunkSize: 60,
       domainsMayStand: true,
-      windowSize: { now: () => 2, tell: () => {} },
+      windowSize: { now: () => 2, tell: () => {}, tellLate: () => {} },
     })
     await givenReaders(database.pool, newsroom, [...readersAt('silent.example', 1), ...readersAt('fine.example', 59)])
     const { mailingId } = await givenMailing(database.pool, newsroom)

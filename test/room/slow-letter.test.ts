@@ -119,7 +119,7 @@ test.each(Object.keys(troubles) as (keyof typeof troubles)[])(
     })
     const circuit = { ...openRelayCircuit(engine.mailer.log), rest: () => rest }
     await cutAudience(engine.fanOut, mailing)
-    const windowSize = { now: () => 3, tell: () => {} }
+    const windowSize = { now: () => 3, tell: () => {}, tellLate: () => {} }
     await sendChunk({ ...engine.mailer, pool, circuit, windowSize }, { mailingId: mailing, chunk: 0 })
     expect(host.taken.toSorted()).toEqual(readers.slice(1, 3).map(({ address }) => address))
 

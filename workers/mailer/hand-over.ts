@@ -40,8 +40,8 @@ export type Turn = {
   readonly journal: HandOverJournal
   /** The hours of its claims, as PostgreSQL writes them: of those whose answers came. */
   readonly heard: string[]
-  /** The last claim was given up, because somebody kept what it had to lock. */
-  wasKept: boolean
+  /** The last claim came to nothing: somebody kept what it had to lock, or its answer came too late for a letter to begin. */
+  wasInVain: boolean
 }
 
 export type HandedOver = {

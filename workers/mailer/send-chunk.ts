@@ -48,7 +48,7 @@ export async function sendChunk(
     lease: deps.leases.hold(chunk, askedAt),
     journal: deps.journals.open(chunk),
     heard: [],
-    wasKept: false,
+    wasInVain: false,
   }
   const slow: Promise<void>[] = []
   const windows = taken.fresh ? sendWindows(deps, turn, slow, writeDeliveries) : settleAndSend(deps, turn, slow)
@@ -77,9 +77,9 @@ async function endTurn(deps: MailerDeps, turn: Turn, windows: Promise<number>, s
   }
 }
 
-async function letGoOf(deps: MailerDeps, { chunk, wasKept }: Turn, rest: number): Promise<void> {
+async function letGoOf(deps: MailerDeps, { chunk, wasInVain }: Turn, rest: number): Promise<void> {
   // In vain it was taken up where nothing could be claimed, and the desk is to tell since when.
-  const closed = await closeChunk(deps.pool, chunk, rest, !wasKept)
+  const closed = await closeChunk(deps.pool, chunk, rest, !wasInVain)
   if (closed === null) return
   if (closed.isDue && closed.state === 'open') deps.wake('mail-bulk', [chunkJob(closed.next)])
   // Two last chunks closed at the same moment each still see the other: asking for some time before the end finds it.
@@ -129,7 +129,8 @@ async function sendWindows(
     // A claim is young or old by this clock, read before the statement leaves, so never later than the database's.
     const askedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window }).catch(unlessKept)
-    turn.wasKept = window === 'kept'
+    const isLate = performance.now() - askedAt >= claimValidity
+    turn.wasInVain = window === 'kept'
     if (window === 'kept') {
       warnSeldom(deps.log, { mailing: chunk.mailingId }, 'letters wait for what somebody keeps locked')
       return restAfterNothing
@@ -138,6 +139,13 @@ async function sendWindows(
     turn.heard.push(window.claimedAt)
     const handed = await handOver(deps, turn, letters, window, askedAt + claimValidity)
     if (handed.rest !== null) slow.push(handed.rest)
+    // All of it is put back. Asked for again at once, the same would go on for ever, and nothing would tell of it.
+    if (isLate) {
+      deps.windowSize.tellLate()
+      turn.wasInVain = true
+      warnSeldom(deps.log, { mailing: chunk.mailingId }, 'the database answers too late for letters to begin')
+      return restAfterNothing
+    }
     deps.windowSize.tell(handed.accepted, window.letters.length, handed.ms)
     if (handed.answered === 0 && handed.ms > claimValidity / 2) deps.circuit.tellSilence()
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.

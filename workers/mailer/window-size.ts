@@ -9,6 +9,8 @@ export type WindowSize = {
   now(): number
   /** `accepted`: of a window of so many letters, in so many milliseconds. */
   tell(accepted: number, letters: number, ms: number): void
+  /** The answer to a claim came when nothing of it could begin any more: fewer letters may be claimed sooner. */
+  tellLate(): void
 }
 
 export function openWindowSize(limits: { least: number; most: number }): WindowSize {
@@ -22,6 +24,9 @@ export function openWindowSize(limits: { least: number; most: number }): WindowS
       // The few letters of a small window wait as long as the many of a large one, and tell little of the host.
       const weight = Math.min(1, letters / now())
       perMs += 0.5 * weight * (accepted / ms - perMs)
+    },
+    tellLate: () => {
+      perMs /= 2
     },
   }
 }
