@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 
 /**
  * HMAC-SHA256 (RFC 2104) of payloads of one length. Node's `createHmac` makes three objects with memory outside V8 for each; one is
- * made for every letter and costs twice as much. The hash is Node’s own.
+ * made for every letter and costs twice as much. The hash is Node's own.
  */
 export type MacKey = {
   readonly key: Buffer
@@ -33,6 +33,9 @@ function masked(key: Buffer, mask: number, room: number): Buffer {
 
 /** The MAC of `payloadBytes` bytes, in a buffer that the next call writes over. */
 export function macOf({ inner, outer }: MacKey, payload: Buffer): Buffer {
+  // A longer one would be cut, and a shorter one would end in what was there before.
+  if (payload.length !== payloadBytes)
+    throw new RangeError(`A payload has ${payloadBytes} bytes, not ${payload.length}.`)
   payload.copy(inner, blockBytes)
   // As text, because a buffer for each of the two would cost as much as both hashes.
   outer.write(hash('sha256', inner, 'binary'), blockBytes, 'latin1')

@@ -47,7 +47,8 @@ export type Newsroom = {
 
 /** A newsroom's name in addresses, as the table checks it too. */
 export const slugPattern = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$'
-export const isSlug = (text: string) => new RegExp(slugPattern).test(text)
+const slug = new RegExp(slugPattern)
+export const isSlug = (text: string) => slug.test(text)
 
 /** Why a newsroom cannot be made so: one plain sentence each, or nothing. */
 export function newsroomFaults(draft: Omit<Newsroom, 'id'>): string[] {

@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { openDeliveryCode, sealDelivery } from '../../shared/links/delivery-code.ts'
+import { macOf } from '../../shared/links/mac.ts'
 import { linkKeys, openToken, sealToken } from '../../shared/links/token.ts'
 
 const keys = linkKeys(['first secret of thirty-two characters', 'older secret of thirty-two characters'])
@@ -21,6 +22,11 @@ describe('a link’s token', () => {
       const mac = createHmac('sha256', key).update(bytes.subarray(0, 24)).digest()
       expect(bytes.subarray(24)).toEqual(mac.subarray(0, 24))
     }
+  })
+
+  test('is made of a payload of its own length only, because what proves a link is put together in one place', () => {
+    const [key] = older.byPurpose.confirm
+    for (const length of [0, 23, 25]) expect(() => macOf(key!, Buffer.alloc(length))).toThrow('24 bytes')
   })
 
   test('opens for its own purpose only', () => {
