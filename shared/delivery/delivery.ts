@@ -30,9 +30,9 @@ export const endStates: readonly DeliveryState[] = [
 ]
 
 const next: Record<DeliveryState, readonly DeliveryState[]> = {
-  due: ['claimed', 'deferred', 'failed', 'opted_out', 'suppressed', 'withdrawn'],
+  due: ['claimed', 'deferred', 'failed', 'opted_out', 'suppressed', 'withdrawn', 'in_doubt'],
   claimed: ['due', 'deferred', 'sent', 'bounced', 'failed', 'in_doubt'],
-  deferred: ['claimed', 'deferred', 'failed', 'opted_out', 'suppressed', 'withdrawn'],
+  deferred: ['claimed', 'deferred', 'failed', 'opted_out', 'suppressed', 'withdrawn', 'in_doubt'],
   sent: ['bounced', 'complained'],
   in_doubt: ['due', 'sent'],
   bounced: [],

@@ -162,6 +162,20 @@ test('after a kill only what was on the wire is in doubt: what was accepted is k
   expect(readdirSync(folder)).toEqual([])
 })
 
+test('letters that workers die over again and again are sent again at longer and longer distances', async () => {
+  await givenKilledWorker()
+  // As if a worker before had died over them, too, and neither had left a journal.
+  await database.pool.query(`update deliveries set attempt = 2`)
+  for (const name of readdirSync(folder)) rmSync(join(folder, name))
+  await takeOver()
+  const { rows } = await database.pool.query(
+    `select state, attempt, count(*)::int, bool_and(until > now() + interval '250 seconds') as "waits"
+       from deliveries group by 1, 2`,
+  )
+  expect(rows).toEqual([{ state: 'deferred', attempt: 2, count: 30, waits: true }])
+  expect(inbox.received).toEqual([])
+})
+
 test('where doubts are held, what was on the wire at a kill waits for an operator, and is not sent again', async () => {
   const { mailingId, taken } = await givenKilledWorker()
   await takeOver('hold')
@@ -187,7 +201,9 @@ test('a worker that has lost the chunk again before it could settle anything lea
   }
   const lost = await lease()
   await lease()
-  await settleAbandoned({ pool: database.pool, log, journals, doubt: 'resend' }, lost!.chunk)
+  const curve = { firstWait: 300, window: 172_800 }
+  const deps = { pool: database.pool, log, journals, doubt: 'resend', curve, chance: () => 0 } as const
+  await settleAbandoned(deps, lost!.chunk)
   await database.pool.query(`update chunks set lease_until = null`)
   await takeOver()
   expect(await totals()).toEqual({ sent: 30, doubted: 3, state: 'done' })

@@ -130,6 +130,22 @@ describe('letters held in doubt', () => {
     expect(rows).toEqual([{ old: true }])
   })
 
+  test('are kept where the window closes before they could be sent again; what was refused last has failed', async () => {
+    await settle('again')
+    const refused = `(select max(subscription_id) from attempts where mailing_id = $1)`
+    await database.pool.query(
+      `update attempts set verdict = 'deferred' where mailing_id = $1 and subscription_id = ${refused}`,
+      [mailingId],
+    )
+    await database.pool.query(`update mailings set window_from = now() - interval '5 days'`)
+    await engine.reconcileAndSend()
+    expect(await figures()).toMatchObject({ state: 'done', sent: 15, inDoubt: 9, letters: 15 })
+    expect((await progress()).totals).toMatchObject({ failed: 1 })
+    // Kept, they can be settled like any other.
+    expect(await settle('sent')).toEqual({ letters: 9, left: 0 })
+    expect(await figures()).toMatchObject({ sent: 24, inDoubt: 0 })
+  })
+
   test('of a cancelled mailing, or of a text amended since, are not sent again but can be counted', async () => {
     await database.pool.query('update releases set revision = 2')
     expect(await settle('again')).toBe('over')

@@ -76,9 +76,7 @@ describe('while PostgreSQL is away', () => {
   test('outcomes of many chunks are offered again and again, and told in one line', async () => {
     const { log, lines } = recordedLog()
     const { pool, asked } = awayPool(12)
-    await Promise.all(
-      Array.from({ length: 6 }, (_, n) => recordOutcomes({ pool, log, doubt: 'resend' }, chunk(n), [], null)),
-    )
+    await Promise.all(Array.from({ length: 6 }, (_, n) => recordOutcomes({ pool, log }, chunk(n), [], null)))
     expect(asked.times).toBe(18)
     expect(lines.map(({ msg }) => msg)).toEqual(['could not record; trying again'])
   })

@@ -3,11 +3,10 @@ import { setTimeout } from 'node:timers/promises'
 import { closeChunk, leaseAnew } from '../../shared/delivery/chunk.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { isDatabaseAway } from '../../shared/postgres/database-away.ts'
-import type { HandOverJournals } from './hand-over-journal.ts'
 import type { HeldLeases } from './held-leases.ts'
-import { type RecordDeps, settleAbandoned } from './record-outcomes.ts'
+import { type SettleDeps, settleAbandoned } from './record-outcomes.ts'
 
-type GiveBackDeps = RecordDeps & { readonly leases: HeldLeases; readonly journals: HandOverJournals }
+type GiveBackDeps = SettleDeps & { readonly leases: HeldLeases }
 
 /** Seconds a chunk rests after a fault of ours, such as a database that went away in the middle. */
 const restAfterFault = 2

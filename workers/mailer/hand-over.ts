@@ -7,19 +7,19 @@ import { type ComposeDeps, composeFor } from './compose.ts'
 import type { Domain, DomainWatch } from './domain-watch.ts'
 import type { HandOverJournal } from './hand-over-journal.ts'
 import type { HeldLease } from './held-leases.ts'
-import { judgeOutcome, judgePoison, judgeStood, type Verdict } from './judge-outcome.ts'
+import { type JudgeDeps, judgeOutcome, judgePoison, judgeStood, type Verdict } from './judge-outcome.ts'
 import type { LettersInHand } from './letters-in-hand.ts'
 import type { LettersOf } from './prepared-letters.ts'
 import type { ReceivingDomains } from './receiving-domains.ts'
 import { type RecordDeps, recordOutcomes } from './record-outcomes.ts'
 import type { RelayCircuit } from './relay-circuit.ts'
 import { saysNowhere } from './reply-rules.ts'
-import type { RetryCurve } from './retry-curve.ts'
 import type { Composed, LetterTransport } from './signing-transport.ts'
 import type { UnfitLetters } from './unfit-letters.ts'
 
 export type HandOverDeps = ComposeDeps &
-  RecordDeps & {
+  RecordDeps &
+  JudgeDeps & {
     readonly log: Log
     readonly transport: LetterTransport
     readonly circuit: RelayCircuit
@@ -27,8 +27,6 @@ export type HandOverDeps = ComposeDeps &
     readonly unfit: UnfitLetters
     readonly receivingDomains: ReceivingDomains
     readonly inHand: LettersInHand
-    readonly curve: RetryCurve
-    readonly chance: () => number
     /** True once the process is to stop: what is begun is finished, nothing more is claimed. */
     readonly stopping: () => boolean
   }

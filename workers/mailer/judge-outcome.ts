@@ -13,6 +13,14 @@ export type Verdict = Omit<Recorded, 'subscriptionId'> & {
   readonly unfit?: string
 }
 
+/** What an installation and its worker have to say on it. */
+export type JudgeDeps = {
+  readonly curve: RetryCurve
+  readonly doubt: 'resend' | 'hold'
+  /** In [0, 1). */
+  readonly chance: () => number
+}
+
 export type Judgement = {
   readonly attempt: number
   readonly curve: RetryCurve
@@ -33,7 +41,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
     case 'not-started':
       return { state: 'due', wait: null, reply: null, trouble: null, begun: false }
     case 'in-doubt':
-      return doubted(given, outcome.detail)
+      return doubted(given, 'dot', outcome.detail)
     case 'unreachable':
       if (beforeMail.has(outcome.phase)) return spared(outcome.detail, null)
       return later(given, {
@@ -84,14 +92,13 @@ function decide(said: Meaning, given: Judgement): Exclude<Meaning, 'nowhere' | '
 export function judgeAbandoned(
   letter: Pick<Recorded, 'subscriptionId'>,
   told: Recorded | 'dot' | 'unbegun',
-  doubt: 'resend' | 'hold',
+  given: Judgement,
 ): Recorded {
   const { subscriptionId } = letter
   if (told === 'unbegun') return { subscriptionId, state: 'due', wait: null, reply: null, trouble: null, begun: false }
   if (told !== 'dot') return told
-  const detail = 'The worker ended before it recorded a reply.'
-  const trouble = { verdict: 'in_doubt', phase: null, code: null, enhanced: null, detail } as const
-  return { subscriptionId, state: doubt === 'hold' ? 'in_doubt' : 'due', wait: null, reply: null, trouble, begun: true }
+  const doubt = doubted(given, null, 'The worker ended before it recorded a reply.')
+  return { subscriptionId, ...doubt }
 }
 
 /** What becomes of a delivery whose letter could not even be made: nobody's refusal, and no wait will mend it. */
@@ -136,8 +143,8 @@ const spared = (relay: string, reply: string | null): Verdict => ({
  * Sent again at once after the first try, because a line breaks now and then. A host that never answers this letter's dot may
  * have it each time: further copies go by the curve, and at its end the letter is kept for an operator.
  */
-function doubted(given: Judgement, detail: string): Verdict {
-  const trouble = { verdict: 'in_doubt', phase: 'dot', code: null, enhanced: null, detail: cut(detail, 500) } as const
+function doubted(given: Judgement, phase: Phase | null, detail: string): Verdict {
+  const trouble = { verdict: 'in_doubt', phase, code: null, enhanced: null, detail: cut(detail, 500) } as const
   const told = { reply: null, trouble, begun: true }
   if (given.doubt === 'hold') return { state: 'in_doubt', wait: null, ...told }
   if (given.attempt === 1) return { state: 'due', wait: null, ...told }

@@ -8,9 +8,10 @@ import { inTransaction } from '../../shared/postgres/transaction.ts'
 import { endBounced } from '../../shared/subscription/end-bounced.sql.ts'
 import { suppressBounced } from '../../shared/suppression/suppression.sql.ts'
 import type { HandOverJournals, Told } from './hand-over-journal.ts'
-import { judgeAbandoned } from './judge-outcome.ts'
+import { type JudgeDeps, judgeAbandoned } from './judge-outcome.ts'
 
-export type RecordDeps = { readonly pool: Pool; readonly log: Log; readonly doubt: 'resend' | 'hold' }
+export type RecordDeps = { readonly pool: Pool; readonly log: Log }
+export type SettleDeps = RecordDeps & JudgeDeps & { readonly journals: HandOverJournals }
 
 /**
  * What a mail host accepted must not be forgotten because the database is away for a moment: the batch is kept and
@@ -69,18 +70,17 @@ async function recordWithBounces(
  * whose dot never left is due again as if it had not been begun, and the few between are in doubt. Without a journal to
  * be believed, from another machine or from before a crash of this one, all of them are.
  */
-export async function settleAbandoned(
-  deps: RecordDeps & { readonly journals: HandOverJournals },
-  chunk: HeldChunk,
-): Promise<void> {
-  const { log, journals } = deps
+export async function settleAbandoned(deps: SettleDeps, chunk: HeldChunk): Promise<void> {
+  const { log, journals, curve, doubt } = deps
   const fences = await inTransaction(deps.pool, async (tx) => {
     const abandoned = await adoptAbandoned(tx, chunk)
     if (abandoned === null) return []
     // An earlier turn that ended in a fault may have left its journal, and nothing to be told by it.
     if (abandoned.length === 0) return [String(BigInt(chunk.fence) - 1n)]
     const told = tellingsOf(journals, chunk, abandoned)
-    const batch = abandoned.map((letter) => judgeAbandoned(letter, told(letter), deps.doubt))
+    const batch = abandoned.map((letter) =>
+      judgeAbandoned(letter, told(letter), { attempt: letter.attempt, curve, doubt, chance: deps.chance() }),
+    )
     await recordWithBounces(tx, chunk, batch, null)
     const doubted = batch.filter(({ trouble }) => trouble?.verdict === 'in_doubt').length
     const about = { mailing: chunk.mailingId, chunk: chunk.n, letters: batch.length, doubted }

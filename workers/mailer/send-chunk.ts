@@ -11,21 +11,19 @@ import type { Payloads } from '../../shared/queues/queues.ts'
 import type { Wake } from '../../shared/queues/wake.ts'
 import { giveBack } from './give-back.ts'
 import { type HandOverDeps, handOver, type Turn } from './hand-over.ts'
-import type { HandOverJournals } from './hand-over-journal.ts'
 import type { HeldLeases } from './held-leases.ts'
 import type { Lingering } from './lingering.ts'
 import { outlast } from './outlast.ts'
 import type { PreparedLetters } from './prepared-letters.ts'
-import { type RecordDeps, settleAbandoned } from './record-outcomes.ts'
+import { type SettleDeps, settleAbandoned } from './record-outcomes.ts'
 import type { WindowSize } from './window-size.ts'
 
 export type MailerDeps = HandOverDeps &
-  RecordDeps & {
+  SettleDeps & {
     readonly log: Log
     readonly wake: Wake
     readonly letters: PreparedLetters
     readonly leases: HeldLeases
-    readonly journals: HandOverJournals
     readonly windowSize: WindowSize
     readonly lingering: Lingering
   }
