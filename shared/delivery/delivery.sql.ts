@@ -182,11 +182,10 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                    -- Who left and has come back since is a reader of what is accepted from then on.
                    when s.state <> 'active' or s.activated_at > h.accepted_at or b.address is null then 'opted_out'
                    when x.address_hash is not null then 'suppressed'
-                   -- Whose last attempt the host never answered may have the letter: it is for an operator to say.
-                   when h.is_late and exists (select from attempts t
-                                               where t.mailing_id = $1 and t.subscription_id = d.subscription_id
-                                                 and t.attempt = d.attempt and t.verdict = 'in_doubt') then 'in_doubt'
-                   when h.is_late then 'failed'
+                   -- Whose last attempt was never answered may have the letter.
+                   when h.is_late then coalesce((select 'in_doubt' from attempts t
+                     where (t.mailing_id, t.subscription_id, t.attempt) = ($1, d.subscription_id, d.attempt)
+                       and t.verdict = 'in_doubt'), 'failed')
                    else 'claimed' end as verdict
          from held h
          join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
@@ -237,8 +236,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
               count(*) filter (where state = 'opted_out')::int as opted_out,
               count(*) filter (where state = 'suppressed')::int as suppressed,
               count(*) filter (where state = 'withdrawn')::int as withdrawn,
-              count(*) filter (where state = 'failed')::int as failed,
-              count(*) filter (where state = 'in_doubt')::int as in_doubt
+              count(*) filter (where state = 'failed')::int as failed, count(*) filter (where state = 'in_doubt')::int as in_doubt
          from moved
      ), told as (
        insert into attempts (mailing_id, subscription_id, attempt, at, verdict, detail)

@@ -16,6 +16,13 @@ function daysBetween(of: ReturnType<typeof newsroom>, frequency: 'daily' | 'week
   return [...found].slice(1).map(([day, hours]) => [day, [...hours].join(' and ')])
 }
 
+test('a time zone that this Node.js does not know is said to be, and not looked for day after day', () => {
+  for (const frequency of ['daily', 'weekly'] as const)
+    expect(() => lastDigestDay(newsroom('Europe/Atlantis', 8), frequency, new Date())).toThrow(
+      'the time zone Europe/Atlantis is not known to this Node.js',
+    )
+})
+
 describe('a daily digest leaves once a day, by the newsroom’s own clock', () => {
   test.each([
     [

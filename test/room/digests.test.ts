@@ -1,5 +1,7 @@
 import PostalMime from 'postal-mime'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { lateDigests } from '../../services/ops/machine/judge-digests.ts'
+import { listDigestHours } from '../../shared/digest/digest-cut.sql.ts'
 import { cancelMailing, findMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
@@ -331,6 +333,18 @@ describe('a cut', () => {
     expect(await letters()).toEqual(
       Object.fromEntries(readers.map(({ address }) => [address.split('@')[0]!, ['Én gang']])),
     )
+  })
+
+  test('of a newsroom whose time zone this Node.js does not know holds up no other, and is called late', async () => {
+    const lost = await givenNewsroom(database.pool, { zone: 'Europe/Oslo' })
+    await database.pool.query(`update newsrooms set zone = 'Europe/Atlantis' where id = $1`, [lost.id])
+    await givenDigestReaders(database.pool, newsroom, { kari: 'daily' })
+    await publish('a', 'Likevel')
+    await engine.reconcileAndSend()
+    expect(await endOfDay()).toEqual({ kari: ['Likevel'] })
+    const hours = await listDigestHours(database.pool)
+    const { createdAt } = hours.find(({ newsroomId }) => newsroomId === lost.id)!
+    expect(lateDigests(hours, new Map(), new Date())).toMatchObject({ oldest: createdAt })
   })
 
   test('catches up once with hours that passed while everything was down', async () => {

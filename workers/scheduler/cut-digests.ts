@@ -57,17 +57,17 @@ async function openDueCuts(deps: CutDigestsDeps): Promise<void> {
   for (const newsroom of await unnumberedNewsrooms(deps.pool)) await numberInTurn(deps, newsroom)
   for (const newsroom of await listDigestHours(deps.pool))
     for (const frequency of digestFrequencies) {
-      const due = uncutDay(newsroom, frequency, deps.now())
-      if (due === null) continue
-      const about = { newsroom: newsroom.newsroomId, frequency, day: due.day }
+      const about = { newsroom: newsroom.newsroomId, frequency }
       try {
+        const due = uncutDay(newsroom, frequency, deps.now())
+        if (due === null) continue
         const isOpened = await inTransaction(deps.pool, async (tx) => {
           await holdDigestLine(tx, newsroom.newsroomId)
           await unnumberPaused(tx, newsroom.newsroomId)
           await numberMailings(tx, newsroom.newsroomId)
           return openCut(tx, newsroom.newsroomId, frequency, due)
         })
-        if (isOpened) deps.log.info(about, 'digests are cut')
+        if (isOpened) deps.log.info({ ...about, day: due.day }, 'digests are cut')
       } catch (err) {
         // What breaks one newsroom's hour must not hold up the others.
         deps.log[levelOf(err)]({ err, ...about }, 'a cut of digests was broken off')

@@ -1,6 +1,6 @@
 import { digestFrequencies } from '../../../shared/digest/digest.ts'
 import type { DigestHours } from '../../../shared/digest/digest-cut.sql.ts'
-import { uncutDay } from '../../../shared/digest/digest-day.ts'
+import { knowsZone, uncutDay } from '../../../shared/digest/digest-day.ts'
 import { plural, span } from '../pages/format.ts'
 import type { Finding } from './judge-machine.ts'
 
@@ -16,7 +16,9 @@ export function lateDigests(
   now: Date,
 ): LateDigests {
   const late = hours.flatMap((newsroom) => {
-    const uncut = digestFrequencies.flatMap((frequency) => uncutDay(newsroom, frequency, now)?.at ?? [])
+    const uncut = knowsZone(newsroom.zone)
+      ? digestFrequencies.flatMap((frequency) => uncutDay(newsroom, frequency, now)?.at ?? [])
+      : [newsroom.createdAt]
     const open = openSince.get(newsroom.newsroomId)
     const all = open === undefined ? uncut : [...uncut, open]
     return all.length === 0 ? [] : [Math.min(...all.map((at) => at.getTime()))]
