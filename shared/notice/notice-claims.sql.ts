@@ -11,6 +11,8 @@ export type ClaimedNotice = {
   readonly id: NoticeId
   readonly kind: NoticeKind
   readonly attempt: number
+  /** Seconds since it was asked for. */
+  readonly age: number
   readonly fence: string
   readonly newsroomId: NewsroomId
   readonly subscriptionId: SubscriptionId
@@ -34,6 +36,7 @@ type ClaimedNoticeRow = {
   id: NoticeId
   kind: NoticeKind
   attempt: number
+  age: number
   fence: string
   newsroom_id: NewsroomId
   subscription_id: SubscriptionId
@@ -68,7 +71,7 @@ export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNoti
   if (!taken[0]) return null
   // By its fence: to a process that was frozen in between it may be another's by now.
   const { rows } = await pool.query<ClaimedNoticeRow>(
-    `select n.id, n.kind, n.attempt, n.fence, n.subscription_id, s.newsroom_id, s.state as subscription_state,
+    `select n.id, n.kind, n.attempt, extract(epoch from now() - n.created_at)::float8 as age, n.fence, n.subscription_id, s.newsroom_id, s.state as subscription_state,
             s.requested_at, s.language, b.id as subscriber_id, b.id = s.subscriber_id as is_holder, b.address,
             exists (select from suppressions x where x.address_hash = b.address_hash
                                                  and x.reason not in ('bounced', 'erased')) as barred,
@@ -87,6 +90,7 @@ export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNoti
         id: row.id,
         kind: row.kind,
         attempt: row.attempt,
+        age: row.age,
         fence: row.fence,
         newsroomId: row.newsroom_id,
         subscriptionId: row.subscription_id,

@@ -55,6 +55,37 @@ test('reconcilers at the same time, and workers that all hear of the same work, 
   expect(rows).toEqual([{ doubted: 0, sent: 3 * readers.length }])
 })
 
+test('a reconciler that gets no answer to one of its questions wakes all that the others find, and tells of the fault', async () => {
+  await givenReaders(database.pool, newsroom, 10)
+  const [cut, waits] = [await givenMailing(database.pool, newsroom), await givenMailing(database.pool, newsroom)]
+  await cutAudience(engines[0]!.fanOut, cut.mailingId)
+  const wokenWhile = async (fault: string) => {
+    const woken: string[] = []
+    const broken = new Proxy(database.pool, {
+      get: (target, name) =>
+        name !== 'query'
+          ? Reflect.get(target, name)
+          : (...asked: [never, never]) =>
+              JSON.stringify(asked).includes(fault)
+                ? Promise.reject(new Error('canceling statement due to statement timeout'))
+                : target.query(...asked),
+    })
+    const round = reconcile({
+      pool: broken,
+      wake: (queue) => woken.push(queue),
+      now: () => new Date(),
+      heardUntil: async () => Date.now(),
+    })
+    await expect(round).rejects.toThrow('statement timeout')
+    return woken.toSorted()
+  }
+  expect(waits.mailingId).not.toBe(cut.mailingId)
+  expect(await wokenWhile(`state = 'embargoed'`)).toEqual(['fan-out', 'mail-bulk', 'notices'])
+  expect(await wokenWhile('from notices')).toEqual(['fan-out', 'mail-bulk'])
+  expect(await wokenWhile('own_faults > 0')).toEqual(['mail-bulk', 'notices'])
+  expect(await wokenWhile('workers')).toEqual(['fan-out', 'mail-bulk', 'notices'])
+})
+
 test('of several processes one at a time does a chore of the clock, and when it is through another may', async () => {
   const under = { way: 0, most: 0, turns: 0 }
   const chore = {

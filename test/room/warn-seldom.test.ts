@@ -122,4 +122,27 @@ describe('while PostgreSQL is away', () => {
     await watch.close()
     await heartbeat.close()
   })
+
+  test('while it hangs, paces and heartbeats ask once and stand in no line, and the end of the process waits for neither', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const { log } = recordedLog()
+    let asked = 0
+    const ask = () => {
+      asked += 1
+      return new Promise(() => {})
+    }
+    const pool = { query: ask } as unknown as Pool
+    const watch = openDomainWatch({ pool, log, now: () => new Date(), connections: 4 })
+    const heartbeat = openHeartbeat({
+      pool,
+      log,
+      circuit: openRelayCircuit(log),
+      watch: { waitsFor: () => 0 },
+      journals: noJournals,
+    })
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(asked).toBe(2)
+    await Promise.all([watch.close(), heartbeat.close()])
+    expect(asked).toBe(2)
+  })
 })

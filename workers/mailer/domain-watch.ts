@@ -3,6 +3,7 @@ import { adaptPace, domainOf, leastSeen, type Sighting, slowMs } from '../../sha
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { within } from '../../shared/within.ts'
 
 /**
  * A receiving domain as this process sees it. It *stands* while several letters to it wait for the mail host and those to
@@ -43,6 +44,8 @@ type Watched = Domain & {
 }
 
 const tellEvery = 1_000
+/** Milliseconds: what the end of a process may wait for a database that hangs. */
+const longestEnd = 2_000
 /** Of letters to other domains so many must have ended, for each connection, since one to this domain began. */
 const othersPerConnection = 5
 /** One letter that waits keeps one connection, and tells nothing of its domain. */
@@ -173,8 +176,16 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     telling = told.catch(() => {})
     return told
   }
+  let isDue = true
   const timer = setInterval(() => {
-    tellInTurn().catch((err: unknown) => warnSeldom(deps.log, { err }, 'could not keep the paces'))
+    // While the database hangs they would stand in line for longer than it does.
+    if (!isDue) return
+    isDue = false
+    tellInTurn()
+      .catch((err: unknown) => warnSeldom(deps.log, { err }, 'could not keep the paces'))
+      .finally(() => {
+        isDue = true
+      })
   }, tellEvery)
   timer.unref()
   return {
@@ -189,7 +200,7 @@ export function openDomainWatch(deps: Deps): DomainWatch {
     tell: tellInTurn,
     close: async () => {
       clearInterval(timer)
-      await telling
+      await within(longestEnd, telling, undefined)
     },
   }
 }

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
+import { within } from '../../shared/within.ts'
 import { removeWorker, writeBeat } from '../../shared/worker/worker.sql.ts'
 import { beatEvery } from '../../shared/worker/worker.ts'
 import type { DomainWatch } from './domain-watch.ts'
@@ -12,6 +13,8 @@ import type { RelayCircuit } from './relay-circuit.ts'
 /** Tells the database every few seconds that this process lives and whether it can use the mail host: one statement. */
 export type Heartbeat = { beat(): Promise<void>; close(): Promise<void> }
 
+/** Milliseconds: who has not told that it ends is missed soon enough. */
+const longestEnd = 2_000
 const beatsAMinute = 60 / beatEvery
 
 type Deps = {
@@ -38,11 +41,14 @@ export function openHeartbeat({ pool, log, circuit, watch, journals }: Deps): He
     await writeBeat(pool, { ...self, upMs, acceptedLately, keepsJournal: journals.areKept, trouble })
   }
 
-  let beating = Promise.resolve()
+  let beating: Promise<void> | null = null
   const next = () => {
-    beating = beating
-      .then(beat)
+    // While the database hangs they would stand in line for longer than it does.
+    beating ??= beat()
       .catch((err: unknown) => warnSeldom(log, { err }, 'could not tell that this process lives'))
+      .finally(() => {
+        beating = null
+      })
   }
   next()
   const timer = setInterval(next, beatEvery * 1000)
@@ -51,10 +57,12 @@ export function openHeartbeat({ pool, log, circuit, watch, journals }: Deps): He
     beat,
     close: async () => {
       clearInterval(timer)
-      await beating
-      await removeWorker(pool, self.id).catch((err: unknown) =>
-        log.warn({ err }, 'could not tell that this process ends'),
-      )
+      const end = async () => {
+        await beating
+        await removeWorker(pool, self.id)
+      }
+      const told = end().catch((err: unknown) => log.warn({ err }, 'could not tell that this process ends'))
+      await within(longestEnd, told, undefined)
     },
   }
 }

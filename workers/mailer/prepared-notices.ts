@@ -15,20 +15,32 @@ type Deps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDoma
 /** A newsroom's new words or looks are in its notices after so long, in milliseconds. */
 const freshness = 30_000
 
+/** What could not be prepared is not tried anew for each notice that waits for it, nor for longer than the first of them rests. */
+const restAfterFault = 2_000
+
 /** Notices differ by newsroom, kind and language only, so what one sign-up had prepared serves the next. */
 export function openPreparedNotices(deps: Deps): PreparedNotices {
-  const known = new Map<string, { readonly letter: Promise<PreparedLetter>; readonly until: number }>()
+  const known: Known = new Map()
   return {
     of: (newsroom, kind, language) => {
       const key = `${newsroom} ${kind} ${language}`
       const found = known.get(key)
       if (found && performance.now() < found.until) return found.letter
+      forgetOld(known)
       const letter = prepare(deps, newsroom, kind, language)
       known.set(key, { letter, until: performance.now() + freshness })
-      letter.catch(() => known.delete(key))
+      letter.catch(() => known.set(key, { letter, until: performance.now() + restAfterFault }))
       return letter
     },
   }
+}
+
+type Known = Map<string, { readonly letter: Promise<PreparedLetter>; readonly until: number }>
+
+/** With a thousand newsrooms they would be many megabytes. */
+function forgetOld(known: Known): void {
+  const now = performance.now()
+  for (const [key, { until }] of known) if (until <= now) known.delete(key)
 }
 
 async function prepare(deps: Deps, id: NewsroomId, kind: NoticeKind, language: Language): Promise<PreparedLetter> {

@@ -98,7 +98,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   // A host may take ten minutes over the dot, and whoever took the notice up meanwhile would send it once more. A renewal that
   // fails is made up for by the next.
   const renewing = setInterval(() => void keepNotice(deps.pool, notice).catch(() => undefined), renewEvery)
-  const isOver = deps.standing.add(domain, () => performance.now() - begunAt > longestTogether)
+  const standsNoMore = deps.standing.add(domain, () => performance.now() - begunAt > longestTogether)
   const outcome = await deps.transport.send({
     envelope: { from: `n+${notice.id}@${deps.mailDomain}`, to: notice.address, envid: notice.id },
     parts: fillLetter(prepared, reader),
@@ -112,7 +112,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     prepared,
     reader,
   })
-  isOver()
+  standsNoMore()
   const isDoubtful = outcome.kind === 'refused' && saysNowhere(outcome.phase, outcome.reply)
   const verdict = judgeOutcome(outcome, {
     isNowhere: isDoubtful && (await deps.receivingDomains.isNowhere(domain)),
@@ -126,12 +126,15 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
   else if (verdict.state === 'sent') deps.circuit.tellSuccess()
   else if (verdict.unfit !== undefined) deps.unfit.tell({ notices: notice.kind }, verdict.unfit)
-  const again = verdict.state === 'due' || verdict.state === 'deferred'
+  // One that was tried, however late, had its time: as a letter's, it is that of the curve.
+  const isOver = outcome.kind !== 'not-started' && notice.age > deps.curve.window
+  const again = !isOver && (verdict.state === 'due' || verdict.state === 'deferred')
   const goesOn =
     outcome.kind === 'not-started' && performance.now() < until && !deps.stopping() && deps.circuit.rest() === 0
+  const hasEnded = verdict.state === 'sent' || verdict.state === 'bounced'
   const recorded = {
-    // In doubt to the end of the curve: enough copies.
-    state: again ? 'deferred' : verdict.state === 'in_doubt' ? 'failed' : verdict.state,
+    // Also where it is in doubt to the end of the curve: enough copies.
+    state: again ? 'deferred' : hasEnded ? verdict.state : 'failed',
     // Due at once where it goes on: whoever looks takes it up, should this process end.
     wait: goesOn ? 0 : again ? (verdict.wait ?? relayRest) : null,
     reply: verdict.reply ?? verdict.relay ?? null,
@@ -153,13 +156,15 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
 }
 
 /** Where it cannot be made, the claim is given back: somebody waits for it, and what is in the way may pass in seconds. */
-async function prepare({ pool, notices }: NoticeDeps, notice: Sendable): Promise<PreparedLetter> {
+async function prepare({ pool, notices, curve }: NoticeDeps, notice: Sendable): Promise<PreparedLetter> {
   try {
     return await notices.of(notice.newsroomId, notice.kind, notice.language)
   } catch (fault) {
     const wait = Math.min(noticeClaim, relayRest * notice.attempt)
+    const ends = notice.age > curve.window
+    const outcome = ends ? ({ state: 'failed', wait: null } as const) : ({ state: 'deferred', wait } as const)
     // Should that fail as well, the claim runs out.
-    await recordNotice(pool, notice, { state: 'deferred', wait, reply: null, counts: true }).catch(() => undefined)
+    await recordNotice(pool, notice, { ...outcome, reply: null, counts: true }).catch(() => undefined)
     throw fault
   }
 }

@@ -25,26 +25,42 @@ const noticesAtOnce = 500
 /**
  * The rows are the promise, jobs are hints: finds all work that is due and in nobody's hands, and wakes it again. It
  * is also how work begins whose hour has come: an embargo, a retry.
+ *
+ * @throws the first fault, once all else is done: a question that cannot be answered withholds no other's wake-ups
  */
-export async function reconcile(deps: ReconcileDeps): Promise<void> {
-  await liftDueEmbargoes(deps.pool)
-  const heardUntil = await deps.heardUntil()
-  const [mailings, chunks, notices] = await Promise.all([
-    uncutMailings(deps.pool),
-    dueChunks(deps.pool, chunksAtOnce, heardUntil),
-    dueNotices(deps.pool, noticesAtOnce),
-    finishMailings(deps.pool, null),
-    removeVanishedWorkers(deps.pool, vanishedAfter),
-  ])
+export async function reconcile({ pool, wake, now, heardUntil }: ReconcileDeps): Promise<void> {
   // Each round's has a name of its own: one whose worker was killed seems to be worked for seconds, and would swallow it.
-  const turn = deps.now().getTime()
-  deps.wake(
-    'fan-out',
-    mailings.map(({ id, kind }) => fanOutJob(id, turn, kind)),
-  )
-  deps.wake('mail-bulk', chunks.map(chunkJob))
-  deps.wake(
-    'notices',
-    notices.map(({ id, attempt, waited }) => noticeJob(id, attempt, waited)),
-  )
+  const turn = now().getTime()
+  const faults: unknown[] = []
+  const each = async (step: () => Promise<unknown>) => step().catch((fault: unknown) => faults.push(fault))
+
+  async function wakeMailings(): Promise<void> {
+    const mailings = await uncutMailings(pool)
+    wake(
+      'fan-out',
+      mailings.map(({ id, kind }) => fanOutJob(id, turn, kind)),
+    )
+  }
+
+  async function wakeChunks(): Promise<void> {
+    wake('mail-bulk', (await dueChunks(pool, chunksAtOnce, await heardUntil())).map(chunkJob))
+  }
+
+  async function wakeNotices(): Promise<void> {
+    const notices = await dueNotices(pool, noticesAtOnce)
+    wake(
+      'notices',
+      notices.map(({ id, attempt, waited }) => noticeJob(id, attempt, waited)),
+    )
+  }
+
+  await each(() => liftDueEmbargoes(pool))
+  await Promise.all([
+    each(wakeMailings),
+    each(wakeChunks),
+    each(wakeNotices),
+    each(() => finishMailings(pool, null)),
+    each(() => removeVanishedWorkers(pool, vanishedAfter)),
+  ])
+  if (faults.length > 0) throw faults[0]
 }
