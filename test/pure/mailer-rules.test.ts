@@ -1,14 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { openLog } from '../../shared/log/log.ts'
 import { toReply } from '../../shared/transport/smtp-reply.ts'
 import type { Outcome, Phase } from '../../shared/transport/transport.ts'
 import { judgeOutcome, judgePoison } from '../../workers/mailer/judge-outcome.ts'
+import { openRelayCircuit } from '../../workers/mailer/relay-circuit.ts'
 import { type Meaning, readReply } from '../../workers/mailer/reply-rules.ts'
 import { nextWait, tellCurve } from '../../workers/mailer/retry-curve.ts'
 import { openWindowSize } from '../../workers/mailer/window-size.ts'
 
 const day = { firstWait: 300, window: 172_800 }
+
+/** A mail host that refuses many readers. */
+const hostThat = (takesOthers: boolean) => ({ takesOthers: () => takesOthers, tellRefusal: () => 'many' as const })
 
 const bounces = join(import.meta.dirname, '../../../shared/corpora/bounces')
 const ofUs: ReadonlySet<string> = new Set(
@@ -85,7 +90,7 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 451, null, 'Could not complete sender verify callout', 'wait'],
     ['rcpt', 550, null, 'Unrouteable address', 'unsaid'],
     ['rcpt', 550, '5.7.1', 'host mx.example said: 550 5.7.1 Relay access denied (in reply to RCPT TO)', 'blocked'],
-    ['rcpt', 550, '5.1.1', 'Recipient address rejected: host mx.example said: 550 sender rejected', 'gone'],
+    ['rcpt', 550, '5.1.1', 'Recipient address rejected: host mx.example said: 550 sender rejected', 'wait'],
     ['rcpt', 550, null, 'Sender address unknown here', 'unsaid'],
     ['rcpt', 550, null, 'Requested action not taken', 'unsaid'],
     ['dot', 554, null, 'Message rejected: Email address is not verified. The following identities failed', 'ours'],
@@ -94,6 +99,11 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['dot', 550, '5.7.60', 'Client does not have permissions to send as this sender', 'ours'],
     ['dot', 554, null, 'Sending suspended for this account', 'ours'],
     ['dot', 454, null, 'Throttling failure: Daily message quota exceeded', 'ours'],
+    ['dot', 454, null, 'Throttling failure: Maximum sending rate exceeded.', 'throttled'],
+    ['mail', 454, '4.7.0', 'Throttling failure: Maximum sending rate exceeded.', 'throttled'],
+    ['dot', 432, '4.3.2', 'STOREDRV.ClientSubmit; sender thread limit exceeded', 'throttled'],
+    ['mail', 432, '4.3.2', 'Concurrent connections limit exceeded', 'throttled'],
+    ['rcpt', 451, '4.3.2', 'host mx.example said: 432 4.3.2 Concurrent connections limit exceeded', 'wait'],
     ['dot', 550, '5.4.5', 'Daily user sending limit exceeded', 'ours'],
     // Words nobody knows: a letter that a milter of the host will not have may be had once that is mended.
     ['dot', 554, null, 'Transaction failed', 'wait'],
@@ -108,6 +118,34 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
     ['rcpt', 421, '4.7.0', 'Rate limited', 'blocked'],
     ['dot', 452, '4.7.28', 'Unusual rate', 'blocked'],
     ['rcpt', 450, '4.2.0', 'Greylisted', 'wait'],
+    ['dot', 451, '4.7.1', 'Service unavailable - try again later', 'wait'],
+    ['rcpt', 421, null, 'Too many messages from your host, slow down', 'blocked'],
+    ['rcpt', 451, '4.3.2', 'Please slow down, you are being throttled', 'blocked'],
+    ['dot', 421, '4.3.2', 'Temporarily deferred due to unexpected volume or user complaints', 'blocked'],
+    ['rcpt', 450, '4.2.1', 'The user you are trying to contact is receiving mail at a rate that is too high', 'wait'],
+    ['rcpt', 451, '4.4.1', 'host mx.example said: 421 Too many connections', 'wait'],
+    ['rcpt', 552, null, '1 Requested mail action aborted, mailbox not found', 'gone'],
+    [
+      'rcpt',
+      554,
+      null,
+      "delivery error: dd This user doesn't have a mail.example account (kari@mail.example) [0]",
+      'gone',
+    ],
+    ['rcpt', 550, '5.2.1', 'User unknown', 'gone'],
+    ['rcpt', 554, '5.7.1', 'User unknown in our policy', 'blocked'],
+    // A host that asked another one about the recipient, and tells what it heard there.
+    [
+      'rcpt',
+      550,
+      '5.1.1',
+      '<kari@mail.example>: undeliverable: host mx.example said: 550 5.7.26 Unauthenticated mail',
+      'blocked',
+    ],
+    ['rcpt', 550, '5.1.1', 'undeliverable address: host mx.example said: 452 4.2.2 Mailbox full', 'wait'],
+    ['rcpt', 550, '5.1.1', 'undeliverable address: host mx.example said: 550 5.1.1 No such user', 'gone'],
+    ['rcpt', 550, '5.1.1', 'undeliverable address: host mx.example said: 550 No such user', 'gone'],
+    ['rcpt', 550, '5.1.1', 'undeliverable address: host mx.example said: 550 no', 'gone'],
     ['rcpt', 451, '4.7.1', 'Greylisting in action, please come back later', 'wait'],
     ['dot', 451, '4.7.1', 'Try again later', 'wait'],
     ['rcpt', 451, '4.7.1', 'Too much mail from you, try again later', 'blocked'],
@@ -246,8 +284,8 @@ describe('an attempt', () => {
   test('refused without a word why has failed where the host takes others; where it takes nobody, the window decides', () => {
     const outcome = { kind: 'refused', phase: 'rcpt', reply: { code: 550, enhanced: null, text: 'no' } } as const
     const given = { attempt: 1, curve: day, doubt: 'resend', chance: 0.5 } as const
-    expect(judgeOutcome(outcome, { ...given, takesOthers: () => true })).toMatchObject({ state: 'failed' })
-    expect(judgeOutcome(outcome, { ...given, takesOthers: () => false })).toMatchObject({
+    expect(judgeOutcome(outcome, { ...given, host: hostThat(true) })).toMatchObject({ state: 'failed' })
+    expect(judgeOutcome(outcome, { ...given, host: hostThat(false) })).toMatchObject({
       state: 'deferred',
       wait: 330,
     })
@@ -278,11 +316,28 @@ describe('an attempt', () => {
     })
     for (const phase of ['mail', 'rcpt', 'dot'] as const) {
       const spared = { state: 'due', begun: false, relay: `${phase}: 554 5.7.1 Relay access denied` }
-      expect(judgeOutcome(denied(phase), { ...given, takesOthers: () => false })).toMatchObject(spared)
-      expect(judgeOutcome(denied(phase), { ...given, takesOthers: () => true })).toMatchObject(
+      expect(judgeOutcome(denied(phase), { ...given, host: hostThat(false) })).toMatchObject(spared)
+      expect(judgeOutcome(denied(phase), { ...given, host: hostThat(true) })).toMatchObject(
         phase === 'mail' ? spared : { state: 'deferred', begun: true, wait: 300 },
       )
     }
+  })
+
+  test('refused for something of ours goes by the curve where a few readers are, and is nobody’s where many are', () => {
+    const given = { attempt: 2, curve: day, doubt: 'resend', chance: 0 } as const
+    const circuit = openRelayCircuit(openLog('test', 'silent'))
+    const refuse = (reader: string, phase: Phase = 'rcpt') => {
+      const reply = { code: 554, enhanced: '5.7.1', text: 'Relay access denied' }
+      const host = { ...circuit, takesOthers: () => false }
+      const { state, relay } = judgeOutcome({ kind: 'refused', phase, reply }, { ...given, host, reader })
+      return relay === undefined ? state : 'ours'
+    }
+    expect(['a', 'a', 'b', 'a', 'b', 'c', 'a', 'd'].map((reader) => refuse(reader))).toEqual([
+      ...['due', 'deferred', 'due', 'deferred', 'deferred'],
+      ...['ours', 'ours', 'ours'],
+    ])
+    circuit.tellSuccess()
+    expect([refuse('a'), refuse('e', 'mail')]).toEqual(['due', 'ours'])
   })
 
   test('whose connection broke in place of an answer to MAIL FROM is not counted either', () => {

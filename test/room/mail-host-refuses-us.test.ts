@@ -6,14 +6,14 @@ import { openUnfitLetters } from '../../workers/mailer/unfit-letters.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders } from '../given/readers.ts'
-import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { letterTo, signal, test } from '../rig/hand-over.ts'
 import { takeLetter, takeLetters, type Wire, welcome } from '../rig/scripted-smtp.ts'
 
 let database: TestDatabase
 /** What the host answers instead of 2xx; a test mends it by taking it away. */
-let refusal: { to: 'MAIL' | 'RCPT' | 'dot'; reply: string; about?: string } | null
+let refusal: { to: 'MAIL' | 'RCPT' | 'dot'; reply: string; about?: string; after?: number } | null
 let asked: string[]
 let taken: string[]
 let told: string[]
@@ -22,7 +22,9 @@ beforeAll(async () => {
   database = await openTestDatabase()
 })
 afterAll(() => database.close())
-beforeEach(() => {
+beforeEach(async () => {
+  // The reconciler looks at everything there is; what an earlier test left is not this one's.
+  await emptyTables(database.pool)
   refusal = null
   asked = []
   taken = []
@@ -38,7 +40,7 @@ async function script(wire: Wire): Promise<void> {
   await welcome(wire, 'PIPELINING')
   let reader = ''
   const answer = (to: string, otherwise: string): boolean => {
-    const isRefused = refusal?.to === to && reader.includes(refusal.about ?? '')
+    const isRefused = refusal?.to === to && reader.includes(refusal.about ?? '') && taken.length >= (refusal.after ?? 0)
     wire.say(isRefused ? refusal!.reply : otherwise)
     return !isRefused
   }
@@ -166,6 +168,56 @@ test('one reader whom the mail host will not relay to stops nobody else’s lett
     { state: 'sent', attempt: 1, letters: 29 },
   ])
   expect(told).toEqual([])
+  await engine.close()
+})
+
+test('the last letter of all, which the mail host will not relay, goes by the curve and is not called trouble with the host', async ({
+  host,
+}) => {
+  const { url } = await host(script)
+  const engine = openOn(url)
+  const newsroom = await givenNewsroom(database.pool)
+  await givenReaders(database.pool, newsroom, 2)
+  const { mailingId } = await givenMailing(database.pool, newsroom)
+  refusal = { to: 'RCPT', reply: '554 5.7.1 Relay access denied' }
+  const nextTry = async () => {
+    await database.pool.query('update deliveries set until = now() where until is not null')
+    await database.pool.query(`update chunks set next_at = now() where state <> 'done'`)
+    vi.advanceTimersByTime(6_000)
+    await engine.reconcileAndSend()
+  }
+  // Until a third is refused it might be for all of them.
+  await engine.send(mailingId)
+  expect(await ledgerOf(mailingId)).toEqual([{ state: 'due', attempt: 0, letters: 2 }])
+  await nextTry()
+  expect(await ledgerOf(mailingId)).toEqual([{ state: 'deferred', attempt: 1, letters: 2 }])
+  await nextTry()
+  expect(await ledgerOf(mailingId)).toEqual([{ state: 'deferred', attempt: 2, letters: 2 }])
+  expect(asked.length).toBeLessThanOrEqual(6)
+  expect(told).toEqual([])
+  expect(engine.mailer.circuit.standing().trouble).toBeNull()
+  await engine.close()
+})
+
+test('a mail host that takes only so many letters a second costs no attempt, and is left alone for a moment', async ({
+  host,
+}) => {
+  const { url } = await host(script)
+  const engine = openOn(url)
+  const mailing = await givenThirty()
+  refusal = { to: 'dot', reply: '454 Throttling failure: Maximum sending rate exceeded.', after: 5 }
+  await engine.send(mailing)
+  expect(engine.mailer.circuit.rest()).toBeGreaterThan(0)
+  expect(await ledgerOf(mailing)).toEqual([
+    { state: 'due', attempt: 0, letters: expect.any(Number) },
+    { state: 'sent', attempt: 1, letters: 5 },
+  ])
+  expect(told).toHaveLength(1)
+  expect(told[0]).toMatch(/^the mail host takes only so many letters a second .*Maximum sending rate/)
+  expect(engine.mailer.circuit.standing().trouble).toBeNull()
+  refusal = null
+  await goOn(engine, mailing, () => taken.length === 30)
+  expect(await ledgerOf(mailing)).toEqual([{ state: 'sent', attempt: 1, letters: 30 }])
   await engine.close()
 })
 

@@ -170,7 +170,8 @@ export async function handOver(
     const claimed = window[place]!
     isOver[place] = 1
     // Field by field: once for each letter, a rest and a spread show in a profile.
-    const { relay, blocked, unfit, state, wait, reply, trouble, begun } = judge(place, claimed, outcome, isNowhere)
+    const verdict = judge(place, claimed, outcome, isNowhere)
+    const { state, wait, reply, trouble, begun } = verdict
     const recorded = { subscriptionId: claimed.subscriptionId, state, wait, reply, trouble, begun }
     journal.outcome(claimed.attempt, recorded)
     const isAnswered = outcome.kind === 'accepted' || outcome.kind === 'refused'
@@ -181,19 +182,16 @@ export async function handOver(
     const domain = domains[place]
     if (domain !== undefined) {
       const now = performance.now()
-      domain.end(now, isAnswered ? { ms: now - begunAt[place]!, blocked: blocked ?? null } : null)
+      domain.end(now, isAnswered ? { ms: now - begunAt[place]!, blocked: verdict.blocked ?? null } : null)
     }
-    if (!begun) {
-      putBack += 1
-      if (relay !== undefined) {
-        spared += 1
-        circuit.tellTrouble(relay)
-      }
-    }
+    if (!begun) putBack += 1
+    if (verdict.relay !== undefined) circuit.tellTrouble(verdict.relay)
+    if (verdict.throttled !== undefined) circuit.tellThrottled(verdict.throttled)
+    else if (!begun && outcome.kind !== 'not-started') spared += 1
     if (state === 'sent') {
       accepted += 1
       circuit.tellSuccess()
-    } else if (unfit !== undefined) deps.unfit.tell({ mailing: chunk.mailingId }, unfit)
+    } else if (verdict.unfit !== undefined) deps.unfit.tell({ mailing: chunk.mailingId }, verdict.unfit)
     batch.push(recorded)
   }
 
@@ -217,14 +215,14 @@ export async function handOver(
   }
 
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
-  function judge(place: number, { attempt, subscriptionId }: Claimed, outcome: Outcome, isNowhere: boolean): Verdict {
+  function judge(place: number, claimed: Claimed, outcome: Outcome, isNowhere: boolean): Verdict {
     if (stood.has(place)) return judgeStood(restOfStanding)
+    const { attempt, subscriptionId: reader } = claimed
     const { curve, doubt } = deps
-    const { takesOthers } = circuit
-    if (!poison.has(place))
-      return judgeOutcome(outcome, { attempt, curve, doubt, chance: deps.chance(), isNowhere, takesOthers })
+    const given = { attempt, curve, doubt, chance: deps.chance(), isNowhere, host: circuit, reader }
+    if (!poison.has(place)) return judgeOutcome(outcome, given)
     const err = poison.get(place)
-    deps.log.error({ err, mailing: chunk.mailingId, subscription: subscriptionId }, 'a letter could not be made')
+    deps.log.error({ err, mailing: chunk.mailingId, subscription: reader }, 'a letter could not be made')
     return judgePoison(err)
   }
 

@@ -1,5 +1,6 @@
 import type { Recorded } from '../../shared/delivery/delivery.ts'
 import type { Outcome, Phase, Reply } from '../../shared/transport/transport.ts'
+import type { RelayCircuit } from './relay-circuit.ts'
 import { type Meaning, readReply } from './reply-rules.ts'
 import { nextWait, type RetryCurve } from './retry-curve.ts'
 
@@ -7,6 +8,8 @@ import { nextWait, type RetryCurve } from './retry-curve.ts'
 export type Verdict = Omit<Recorded, 'subscriptionId'> & {
   /** The trouble is between us and the mail host: no reader's attempt is spent on it, and the rest should wait. */
   readonly relay?: string
+  /** The mail host takes only so many letters a second: no reader's attempt is spent on that either. */
+  readonly throttled?: string
   /** The provider refused us and not the reader: its domain should be sent to more slowly. */
   readonly blocked?: string
   /** The letter was refused for its size or form, and so will those of the other readers be. */
@@ -29,8 +32,10 @@ export type Judgement = {
   readonly chance: number
   /** DNS, too, says that the reader's domain does not exist. */
   readonly isNowhere?: boolean
-  /** The mail host takes other letters meanwhile. */
-  readonly takesOthers?: () => boolean
+  /** What is known of the mail host; not given: it takes nothing else, and for nobody. */
+  readonly host?: Pick<RelayCircuit, 'takesOthers' | 'tellRefusal'>
+  /** By whose letters it is told apart whom the host refuses. */
+  readonly reader?: string
 }
 
 /** The one place that says what becomes of a delivery after an attempt. */
@@ -43,7 +48,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
     case 'in-doubt':
       return doubted(given, 'dot', outcome.detail)
     case 'unreachable':
-      if (beforeMail.has(outcome.phase)) return spared(outcome.detail, null)
+      if (beforeMail.has(outcome.phase)) return { ...spared(null), relay: outcome.detail }
       return later(given, {
         reply: null,
         trouble: {
@@ -59,11 +64,17 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
       const about = { phase, code: reply.code, enhanced: reply.enhanced, detail: cut(reply.text, 500) }
       const told = tellReply(reply)
       switch (decide(readReply(phase, reply), given)) {
-        case 'ours':
-          // Whoever knew an address the host will not relay to could else stop everybody's letters by signing it up.
-          if (afterMail.has(phase) && given.takesOthers?.())
-            return later(given, { reply: told, trouble: { verdict: 'deferred', ...about } })
-          return spared(`${phase}: ${told}`, told)
+        case 'ours': {
+          const isOurs = { ...spared(told), relay: `${phase}: ${told}` }
+          if (!afterMail.has(phase)) return isOurs
+          // Whoever knew an address the host will not relay to could else stop everybody's letters by signing it up, and the last
+          // letter of all would be offered again and again.
+          const readers = given.host?.takesOthers() ? 'few' : given.host?.tellRefusal(given.reader ?? '')
+          if (readers === 'first') return spared(told)
+          return readers === 'few' ? later(given, { reply: told, trouble: { verdict: 'deferred', ...about } }) : isOurs
+        }
+        case 'throttled':
+          return { ...spared(told), throttled: told }
         case 'gone':
           return { state: 'bounced', wait: null, reply: told, trouble: { verdict: 'bounced', ...about }, begun: true }
         case 'ended':
@@ -84,7 +95,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
 /** What a refusal means, where that is not for its words alone to say. */
 function decide(said: Meaning, given: Judgement): Exclude<Meaning, 'nowhere' | 'unsaid'> {
   if (said === 'nowhere') return given.isNowhere ? 'gone' : 'wait'
-  if (said === 'unsaid') return given.takesOthers?.() ? 'ended' : 'wait'
+  if (said === 'unsaid') return given.host?.takesOthers() ? 'ended' : 'wait'
   return said
 }
 
@@ -130,14 +141,7 @@ const beforeMail: ReadonlySet<Phase> = new Set(['connect', 'greeting', 'ehlo', '
 
 const afterMail: ReadonlySet<Phase> = new Set(['rcpt', 'data', 'dot'])
 
-const spared = (relay: string, reply: string | null): Verdict => ({
-  state: 'due',
-  wait: null,
-  reply,
-  trouble: null,
-  begun: false,
-  relay,
-})
+const spared = (reply: string | null): Verdict => ({ state: 'due', wait: null, reply, trouble: null, begun: false })
 
 /**
  * Sent again at once after the first try, because a line breaks now and then. A host that never answers this letter's dot may

@@ -1,4 +1,5 @@
 import type { Log } from '../../shared/log/log.ts'
+import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import { maskAddresses } from '../../shared/subscriber/mask-address.ts'
 
 /**
@@ -9,6 +10,13 @@ export type RelayCircuit = {
   /** Seconds until the next try is worth it; 0: now, and the caller's is it. */
   rest(): number
   tellTrouble(detail: string): void
+  /** It takes only so many letters a second from us: everybody rests for a moment, whatever it takes meanwhile. */
+  tellThrottled(detail: string): void
+  /**
+   * It has refused a reader's letter for something of ours. `many` readers' were, and none was taken since: then it is ours.
+   * `first`: it may be, and that is this reader's first refusal; `few`: it is one more, and all who were refused are a few.
+   */
+  tellRefusal(reader: string): 'first' | 'few' | 'many'
   /** Letters wait for the host, and none has been answered since this was told first. */
   tellSilence(): void
   /** It has refused a letter: it answers. */
@@ -35,6 +43,10 @@ export type RelayStanding = {
 /** First and longest rest, in seconds: with the reconciler's five, the host's return is noticed within 15. */
 const shortest = 2
 const longest = 6
+/** Seconds: of a rate that is counted by the second, what is left in it is refused. */
+const throttledRest = 1
+/** Readers: so many that nobody wrote their addresses wrong in the same way. */
+const many = 3
 /** Milliseconds between two lines on trouble that lasts, and on trouble that comes and goes. */
 const tellEvery = 600_000
 const tellAnewAfter = 60_000
@@ -46,6 +58,8 @@ const silent = 'it takes connections, and answers nothing'
 
 export function openRelayCircuit(log: Log): RelayCircuit {
   let restingUntil = 0
+  let throttledUntil = 0
+  const refused = new Set<string>()
   let rest = 0
   let accepted = 0
   let acceptedAt = Number.NEGATIVE_INFINITY
@@ -63,7 +77,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
   }
 
   return {
-    rest: () => Math.max(0, (restingUntil - performance.now()) / 1000),
+    rest: () => Math.max(0, (Math.max(restingUntil, throttledUntil) - performance.now()) / 1000),
     tellTrouble: (detail) => {
       const now = performance.now()
       trouble = { detail, since: trouble?.since ?? now, tried: now }
@@ -71,6 +85,16 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       rest = Math.min(longest, rest === 0 ? shortest : rest * 2)
       restingUntil = now + rest * 1000
       tell(detail, now)
+    },
+    tellThrottled: (detail) => {
+      throttledUntil = performance.now() + throttledRest * 1000
+      warnSeldom(log, { detail: maskAddresses(detail) }, 'the mail host takes only so many letters a second')
+    },
+    tellRefusal: (reader) => {
+      if (refused.size >= many) return 'many'
+      if (refused.has(reader)) return 'few'
+      refused.add(reader)
+      return refused.size >= many ? 'many' : 'first'
     },
     tellSilence: () => {
       const now = performance.now()
@@ -86,6 +110,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       accepted += 1
       acceptedAt = performance.now()
       silence = null
+      if (refused.size > 0) refused.clear()
       if (rest === 0 && !isTold) return
       rest = 0
       restingUntil = 0

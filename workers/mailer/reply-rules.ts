@@ -8,11 +8,12 @@ import type { Phase, Reply } from '../../shared/transport/transport.ts'
  * - `wait`: try again later.
  * - `blocked`: the provider refuses us, not the reader: try again later, never held against the reader.
  * - `ours`: the mail host will not have us at all: nobody's attempt, and the rest should wait until that is mended.
+ * - `throttled`: the mail host takes only so many letters a second from us: nobody's attempt, and all rest for a moment.
  * - `letter`: this letter is refused for its size or form: failed, never held against the reader; others will be, too.
  * - `ended`: this delivery fails, and says nothing of any other.
  * - `unsaid`: the recipient is refused without a word why: as `ended` where the host takes others meanwhile, else as `wait`.
  */
-export type Meaning = 'gone' | 'nowhere' | 'wait' | 'blocked' | 'ours' | 'letter' | 'ended' | 'unsaid'
+export type Meaning = 'gone' | 'nowhere' | 'wait' | 'blocked' | 'ours' | 'throttled' | 'letter' | 'ended' | 'unsaid'
 
 type Rule = {
   readonly phases?: readonly Phase[]
@@ -29,11 +30,15 @@ const letterPhases: readonly Phase[] = ['data', 'dot']
 const mailed: readonly Phase[] = ['rcpt', 'data', 'dot']
 
 const unknownUser =
-  /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|invalid (recipient|mailbox)|no mailbox/i
+  /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|does(n't| not) have an? [\w.-]+ account|invalid (recipient|mailbox)|no mailbox/i
 
 /** That we are on somebody's list, or send too much: words that no host has for a mailbox. */
 const listedOrTooMuch =
   /(black|block|deny) ?list|\brbl\b|spamhaus|(?<!not )\blisted (in|at|by|on)\b|reputation|rate.?limit|too many (connections|messages|recipients)/i
+/** Not of the recipient, in whose words some hosts say it. */
+const aboutSender = /sender|\bip address|reverse/i
+/** That this provider slows us down, where it has no code for that. */
+const slowedDown = /throttl|rate.?limit|too many (connections|messages)|unusual (rate|traffic)|user complaints/i
 const providerBlock = new RegExp(`${listedOrTooMuch.source}|block(ed|ing)|spam|policy|unsolicited`, 'i')
 
 /*
@@ -52,6 +57,8 @@ const ofUs = new RegExp(
   [senderRefused, relayRefused, loginMissing, accountClosed].map(({ source }) => source).join('|'),
   'i',
 )
+/** Of Amazon SES and Microsoft 365, for whoever sends by them. */
+const relayThrottled = /maximum sending rate|sender thread limit|concurrent connections limit/i
 /** The host passes on what another one said of this recipient: not of us at large. */
 const passedOn = /\bsaid:|in reply to|remote (host|server)|recipient address rejected/i
 
@@ -66,6 +73,7 @@ export const replyRules: readonly Rule[] = [
   { phases: beforeMail, meaning: 'ours' },
   { code: /^(530|534|535|538)$/, meaning: 'ours' },
   { enhanced: /^[45]\.(1\.[78]|7\.(8|27|57|60|64)|2\.252)$/, meaning: 'ours' },
+  { phases: ['mail', ...mailed], code: /^4/, text: relayThrottled, unless: passedOn, meaning: 'throttled' },
   // MAIL FROM names nobody but us: what is not the size or the form of this letter concerns them all.
   { phases: ['mail'], enhanced: /^5\.(3\.4|2\.3)$/, meaning: 'letter' },
   { phases: ['mail'], code: /^552$/, enhanced: nothing, meaning: 'letter' },
@@ -90,6 +98,8 @@ export const replyRules: readonly Rule[] = [
   { phases: recipientPhases, enhanced: noSuchDomain, meaning: 'nowhere' },
   // The mailbox or its domain has a new owner (RFC 7293): another person.
   { phases: recipientPhases, enhanced: /^5\.7\.(17|18)$/, meaning: 'gone' },
+  // What Postfix says where a milter of its own does not answer: of the receiving domain it says nothing.
+  { enhanced: /^4\.7\.1$/, text: /^service unavailable - try again later\.?$/i, meaning: 'wait' },
   // Greylisting of Milter's and Rspamd's kind has the code of a policy, and is over by itself.
   { enhanced: /^4\.7\.[01]$/, text: /gr[ea]y.?list|^try again later\.?$/i, meaning: 'wait' },
   // Refused for who we are or how we send: 5.7.x and 4.7.x are policy (RFC 3463 3.8).
@@ -98,15 +108,25 @@ export const replyRules: readonly Rule[] = [
   { enhanced: /^5\.(3\.4|2\.3|6\.\d+)$/, meaning: 'letter' },
   { phases: letterPhases, enhanced: /^5\.5\./, meaning: 'letter' },
   { phases: letterPhases, code: /^(500|501|502|503|504|555)$/, enhanced: nothing, meaning: 'letter' },
+  // Yahoo says 552 or 554 of a mailbox that is not there, others the code of a sleeping one.
+  {
+    phases: recipientPhases,
+    code: /^55[0-4]$/,
+    enhanced: /^(5\.2\.1)?$/,
+    text: unknownUser,
+    unless: aboutSender,
+    meaning: 'gone',
+  },
   // A full or sleeping mailbox is a state, not an end: the window decides.
   { enhanced: /^5\.2\.[0-2]$/, meaning: 'wait' },
   { phases: ['rcpt'], code: /^552$/, meaning: 'wait' },
+  { phases: mailed, code: /^4/, text: slowedDown, unless: passedOn, meaning: 'blocked' },
   { enhanced: /^4\./, meaning: 'wait' },
   {
     phases: recipientPhases,
     code: /^55[013]$/,
     text: unknownUser,
-    unless: /sender|\bip address|reverse/i,
+    unless: aboutSender,
     meaning: 'gone',
   },
   { code: /^5/, text: providerBlock, meaning: 'blocked' },
@@ -124,6 +144,25 @@ export const saysNowhere = (phase: Phase, reply: Reply) =>
   noSuchDomain.test(reply.enhanced ?? '') && readReply(phase, reply) === 'nowhere'
 
 export function readReply(phase: Phase, reply: Reply): Meaning {
+  const said = readWords(phase, reply)
+  if (said !== 'gone') return said
+  // A host that asked another one about the recipient quotes it: where that one speaks of something else, the address may be good.
+  const quoted = quotedReply(reply)
+  const saidThere = quoted && readWords(phase, quoted)
+  return saidThere === null || saidThere === 'gone' || saidThere === 'unsaid'
+    ? 'gone'
+    : saidThere === 'blocked'
+      ? 'blocked'
+      : 'wait'
+}
+
+/** As Postfix and Exim quote. */
+function quotedReply({ text }: Reply): Reply | null {
+  const quote = /\bsaid: ([45]\d\d)[ -](?:([45]\.\d{1,3}\.\d{1,3}) )?(.*)$/s.exec(text)
+  return quote && { code: Number(quote[1]), enhanced: quote[2] ?? null, text: quote[3]! }
+}
+
+function readWords(phase: Phase, reply: Reply): Meaning {
   const fits = (rule: Rule) =>
     (rule.phases === undefined || rule.phases.includes(phase)) &&
     (rule.code === undefined || rule.code.test(String(reply.code))) &&

@@ -120,10 +120,12 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     curve: deps.curve,
     doubt: 'resend',
     chance: deps.chance(),
-    takesOthers: deps.circuit.takesOthers,
+    host: deps.circuit,
+    reader: notice.subscriptionId,
   })
   // Where no mailing is under way, notices are the first to know how the mail host does.
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)
+  else if (verdict.throttled !== undefined) deps.circuit.tellThrottled(verdict.throttled)
   else if (verdict.state === 'sent') deps.circuit.tellSuccess()
   else if (verdict.unfit !== undefined) deps.unfit.tell({ notices: notice.kind }, verdict.unfit)
   // One that was tried, however late, had its time: as a letter's, it is that of the curve.
