@@ -32,6 +32,10 @@ export type SmtpLimits = {
    */
   readonly firstWait: number
   readonly longestWait: number
+  /** The longest where the host refuses our login for good: a restart with another is what helps, and tries lock accounts. */
+  readonly longestAfterLogin: number
+  /** For a knock at a host that may be away, before another is made beside it: one of its machines may keep a caller waiting. */
+  readonly knock: number
 }
 
 // The waits for replies are those of RFC 5321 4.5.3.2. The one after the dot is long on purpose: giving up sooner
@@ -54,4 +58,13 @@ export const smtpLimits: SmtpLimits = {
   idle: 60_000,
   firstWait: 500,
   longestWait: 5_000,
+  longestAfterLogin: 60_000,
+  knock: 5_000,
+}
+
+const slowestSweep = 100
+
+/** How often connections are looked at, in milliseconds, so that the shortest wait is noticed when it is over. */
+export function sweepInterval({ prompt: _, ...waits }: SmtpLimits): number {
+  return Math.max(5, Math.min(slowestSweep, Math.min(...Object.values(waits)) / 4))
 }

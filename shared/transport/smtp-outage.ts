@@ -34,7 +34,8 @@ export function openOutage(limits: SmtpLimits, random: () => number = Math.rando
       // Ten connections that fail together are one failure.
       if (startedAt < failedAt) return null
       failedAt = now
-      const wait = Math.min(limits.longestWait, limits.firstWait * 2 ** failures) * (0.75 + random() / 4)
+      const longest = isLoginRefused(latest) ? limits.longestAfterLogin : limits.longestWait
+      const wait = Math.min(longest, limits.firstWait * 2 ** failures) * (0.75 + random() / 4)
       failures += 1
       until = now + wait
       return wait
@@ -53,3 +54,12 @@ export function openOutage(limits: SmtpLimits, random: () => number = Math.rando
     },
   }
 }
+
+const isLoginRefused = (failure: Failure) =>
+  failure.kind === 'refused' && failure.phase === 'auth' && failure.reply.code >= 500
+
+/** For the log; the text of a reply may name a reader. */
+export const logged = (failure: Failure): object =>
+  failure.kind === 'refused'
+    ? { phase: failure.phase, code: failure.reply.code, enhanced: failure.reply.enhanced }
+    : { phase: failure.phase, detail: failure.detail }

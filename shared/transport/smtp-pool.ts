@@ -2,15 +2,13 @@ import type { Log } from '../log/log.ts'
 import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
 import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
 import { measure, openErrandQueue } from './smtp-errand.ts'
-import type { SmtpLimits } from './smtp-limits.ts'
-import type { Failure } from './smtp-opening.ts'
-import { openOutage } from './smtp-outage.ts'
+import { sweepInterval } from './smtp-limits.ts'
+import { logged, openOutage } from './smtp-outage.ts'
 import type { Letter, LetterRow, Outcome, Outgoing, Transport } from './transport.ts'
 
 // A host that takes connections and drops each under its first letter is away, too. One or two in a row may be chance.
 const mostBarren = 3
 
-const slowestSweep = 100
 /** For how long a count of standing connections is good enough, in milliseconds. */
 const standingAge = 50
 
@@ -87,15 +85,25 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       const connection = idle.pop()
       if (connection?.isIdle) connection.begin()
     }
-    while (waiting.length > opening.size && mayOpen()) openConnection()
+    while (waiting.length > knocks() && mayOpen()) openConnection()
   }
 
   function mayOpen(): boolean {
     const all = open.size + opening.size
     if (all >= options.connections && (all >= 2 * options.connections || all - standing() >= options.connections))
       return false
-    if (!outage.isSuspected()) return true
-    return opening.size === 0 && outage.current(performance.now()) === null
+    // A password that is wrong on all connections at once locks the account; so the first goes alone.
+    if (!outage.isSuspected() && (open.size > 0 || options.settings.login === null)) return true
+    return knocks() === 0 && outage.current(performance.now()) === null
+  }
+
+  /** Connections that are being opened, but for those a machine of the host keeps waiting. */
+  function knocks(): number {
+    if (opening.size === 0) return 0
+    const since = performance.now() - limits.knock
+    let young = 0
+    for (const { startedAt } of opening) if (startedAt > since) young += 1
+    return young
   }
 
   /**
@@ -158,6 +166,8 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     onOpened(connection) {
       opening.delete(connection)
       open.add(connection)
+      // But for the letter it takes itself.
+      if (open.size === 1 && waiting.length > 1) dispatch()
     },
     onFirstAnswer() {
       barren = 0
@@ -198,7 +208,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     const now = performance.now()
     if (outage.fail(end.failure, connection.startedAt, now) === null) return
     const news = open.size > 0 ? 'the mail host takes no further connection' : 'the mail host cannot be reached'
-    if (outage.isWorthTelling(news, now)) log.warn(toLog(end.failure), news)
+    if (outage.isWorthTelling(news, now)) log.warn(logged(end.failure), news)
   }
 
   function becomeEmpty(): void {
@@ -238,17 +248,6 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
 }
 
 const notStarted: Outcome = { kind: 'not-started' }
-
-function sweepInterval({ prompt: _, ...waits }: SmtpLimits): number {
-  return Math.max(5, Math.min(slowestSweep, Math.min(...Object.values(waits)) / 4))
-}
-
-// The text of a reply may name a reader.
-function toLog(failure: Failure): object {
-  return failure.kind === 'refused'
-    ? { phase: failure.phase, code: failure.reply.code, enhanced: failure.reply.enhanced }
-    : { phase: failure.phase, detail: failure.detail }
-}
 
 function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
   let resolve = () => {}

@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { expect } from 'vitest'
 import { hasOpenssl, makeCertificate } from '../rig/certificate.ts'
-import { letterTo, test } from '../rig/hand-over.ts'
+import { letterTo, signal, test } from '../rig/hand-over.ts'
 import { answerHello, takeLetters, type Wire, welcome } from '../rig/scripted-smtp.ts'
 
 const letter = letterTo('kari@mail.example')
@@ -148,6 +148,60 @@ test.for(['535 5.7.8 wrong password', '530 5.7.0 log in first', '454 4.7.0 later
     expect(heard).toHaveLength(1)
   },
 )
+
+test('a password that is wrong is tried on one connection, however many there may be and letters that wait', async ({
+  host,
+  transport,
+}) => {
+  const { url, heard } = await host(async (wire) => {
+    await welcome(wire, 'AUTH PLAIN')
+    await wire.hear()
+    wire.say('535 5.7.8 wrong password')
+    await wire.hearEnd()
+  })
+  const { send } = transport(withLogin(url, ''), { connections: 10, limits: { firstWait: 1, longestWait: 1 } })
+  const refused = { kind: 'refused', phase: 'auth' }
+  for (let round = 0; round < 12; round += 1) {
+    for (const outcome of await Promise.all(Array.from({ length: 20 }, () => send(letter))))
+      expect(outcome).toMatchObject(refused)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  // The wait doubles beyond that of a host which cannot be reached.
+  expect(heard.length).toBeLessThan(10)
+})
+
+test('a password that is right opens as many connections as are allowed', async ({ host, transport }) => {
+  const allHere = signal()
+  let open = 0
+  const { url } = await host(async (wire) => {
+    await welcome(wire, 'AUTH PLAIN')
+    await wire.hear()
+    wire.say('235 welcome')
+    open += 1
+    if (open === 4) allHere.give()
+    await allHere.given
+    await takeLetters(wire)
+  })
+  const { send } = transport(withLogin(url, ''), { connections: 4 })
+  const outcomes = await Promise.all(Array.from({ length: 40 }, () => send(letter)))
+  expect(outcomes.map(({ kind }) => kind)).toEqual(Array(40).fill('accepted'))
+})
+
+test('a machine of the mail host that keeps its caller waiting is no reason not to knock again', async ({
+  host,
+  transport,
+}) => {
+  const { url } = await host(async (wire, nth) => {
+    if (nth === 1) return wire.cut()
+    if (nth === 2) return void (await wire.hearEnd())
+    await welcome(wire)
+    await takeLetters(wire)
+  })
+  const { send } = transport(url, { connections: 4, limits: { firstWait: 1, longestWait: 1, knock: 40 } })
+  expect(await send(letter)).toMatchObject({ kind: 'unreachable' })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  expect(await send(letter)).toMatchObject({ kind: 'accepted' })
+})
 
 test('a host without a login we know is told, not tried without', async ({ host, transport }) => {
   const { url } = await host(async (wire) => {
