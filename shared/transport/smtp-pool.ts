@@ -1,4 +1,5 @@
 import type { Log } from '../log/log.ts'
+import { warnSeldom } from '../log/warn-seldom.ts'
 import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
 import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
 import { measure, openErrandQueue } from './smtp-errand.ts'
@@ -199,7 +200,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   function noteEnd(connection: SmtpConnection, end: ConnectionEnd): void {
     if (isClosing) return
     if (end.kind === 'done' || end.kind === 'broken') {
-      if (end.kind === 'broken') log.warn({ detail: end.detail }, 'a connection to the mail host broke')
+      if (end.kind === 'broken') warnSeldom(log, { detail: end.detail }, 'a connection to the mail host broke')
       // It was there until now, whatever became of a connection too many.
       if (open.size === 0) outage.end()
       return
