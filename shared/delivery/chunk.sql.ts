@@ -86,7 +86,8 @@ export async function leaseChunk(db: Db, { mailingId, n }: ChunkName, abandoned:
                               then now() else c.vain_since end
        from mailings m
       where c.mailing_id = $1 and c.n = $2 and m.id = c.mailing_id
-        and c.state <> 'done' and c.next_at <= now() and not m.paused and m.state not in ('accepted', 'failed')
+        and c.state <> 'done' and (c.next_at <= now() or m.state in ('cancelled', 'superseded'))
+        and not m.paused and m.state not in ('accepted', 'failed')
         and (c.lease_until is null or (c.lease_until = $4::timestamptz and c.lease_until < now()))
      returning c.fence, c.state`,
     values: [mailingId, n, chunkLease, abandoned],
@@ -201,7 +202,8 @@ export async function dueChunks(db: Db, most: number, heardUntil: number | null)
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused
-        and c.state <> 'done' and c.next_at <= now()
+        -- What is unsent of a mailing that was ended is closed at once, also letters that wait for another try.
+        and c.state <> 'done' and (c.next_at <= now() or m.state in ('cancelled', 'superseded'))
         and (c.lease_until is null or (c.lease_until < to_timestamp($2::float8 / 1000) and c.lease_until < now()))
       order by c.lease_until is null, c.rank, c.mailing_id
       limit $1`,

@@ -33,21 +33,6 @@ export async function dealDeliveries(
   )
 }
 
-/**
- * Lets workers close at once what is unsent of a mailing that was ended: also letters that wait for another try. What a worker has in
- * hand is left to it, whose renewals of all its leases would wait for this transaction, and to a later call.
- */
-export async function wakeEnded(db: Db, mailing: MailingId): Promise<void> {
-  // Locked in the order in which leases are renewed: else one could wait for the other.
-  await db.query(
-    `update chunks c set next_at = now()
-       from (select mailing_id, n from chunks where mailing_id = $1 and state <> 'done' and lease_until is null
-              order by n for update) open
-      where c.mailing_id = open.mailing_id and c.n = open.n`,
-    [mailing],
-  )
-}
-
 /** A chunk of a mailing that was ended, by its number. Null: there is none by that number. */
 export async function readersLeft(
   db: Db,

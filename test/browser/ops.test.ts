@@ -142,6 +142,21 @@ describe.skipIf(skipped)('the desk in a browser', () => {
     await page.context().close()
   })
 
+  test('that told of a button which came too late is renewed without pressing it again', async () => {
+    const { page } = await operator({ width: 1280, height: 900 })
+    await page.goto(`${base}/mailings/${ids.sending}`)
+    desk.refuse = true
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByText('Nothing was changed').waitFor()
+    desk.refuse = false
+    desk.acted.length = 0
+    await postgres.pool.query('update mailings set paused = true where id = $1', [ids.sending])
+    await page.getByRole('button', { name: 'Resume' }).waitFor()
+    expect([page.url(), desk.acted]).toEqual([`${base}/mailings/${ids.sending}`, []])
+    await postgres.pool.query('update mailings set paused = false where id = $1', [ids.sending])
+    await page.context().close()
+  })
+
   test('goes where a link leads, though a state changes while that page is on its way', async () => {
     const { page } = await operator({ width: 1280, height: 900 })
     const wanted = `/mailings/${ids.failed}`

@@ -176,7 +176,7 @@ describe.each(['PostgreSQL', 'Redis'] as const)('queues kept in %s', (store) => 
   }
 
   test.skipIf(skipped)(
-    'are shown by the board, whose jobs can be looked into and set going',
+    'are shown by the board, whose jobs can be looked into, and which stops nothing',
     async () => {
       const page = await desk.app.inject({ url: '/queues', headers: { cookie } })
       expect(page.statusCode).toBe(200)
@@ -192,13 +192,31 @@ describe.each(['PostgreSQL', 'Redis'] as const)('queues kept in %s', (store) => 
       expect(shown.counts).toMatchObject({ failed: 1, delayed: 1 })
       expect(shown.jobs[0].failedReason).toContain('onerror')
 
-      const retried = await desk.app.inject({
-        method: 'PUT',
-        url: '/queues/api/queues/mail-bulk/mailing-1-chunk-1-turn-1/promote',
-        headers: { ...here, cookie },
-      })
-      expect(retried.statusCode).toBe(204)
-      await until(async () => (await api('/queues?activeQueue=mail-bulk&page=1')).queues[0].counts.failed === 2)
+      for (const [method, path] of [
+        ['PUT', 'mail-bulk/pause'],
+        ['PUT', 'mail-bulk/mailing-1-chunk-1-turn-1/promote'],
+        ['PUT', 'mail-bulk/empty'],
+      ] as const) {
+        const act = { method, url: `/queues/api/queues/${path}`, headers: { ...here, cookie } }
+        expect([path, (await desk.app.inject(act)).statusCode]).toEqual([path, 405])
+      }
+      // All at once it pauses those that are not read-only.
+      await desk.app.inject({ method: 'PUT', url: '/queues/api/queues/pause', headers: { ...here, cookie } })
+      expect(await queue.isPaused()).toBe(false)
+      expect(await queue.getJobCounts('delayed', 'failed')).toMatchObject({ delayed: 1, failed: 1 })
+    },
+    30_000,
+  )
+
+  test.skipIf(skipped)(
+    'that somebody has paused with a tool of their own are told of on the front page and the machine page',
+    async () => {
+      const headers = { cookie, accept: 'text/html' }
+      await queue.pause()
+      for (const url of ['/', '/machine'])
+        expect((await desk.app.inject({ url, headers })).body).toMatch(/Queues that are paused.*mail-bulk/s)
+      await queue.resume()
+      expect((await desk.app.inject({ url: '/', headers })).body).not.toContain('Queues that are paused')
     },
     30_000,
   )
@@ -209,7 +227,7 @@ describe.each(['PostgreSQL', 'Redis'] as const)('queues kept in %s', (store) => 
       const { body } = await desk.app.inject({ url: '/machine', headers: { cookie, accept: 'text/html' } })
       const row = /<tr><th scope="row">mail-bulk<\/th>(.*?)<\/tr>/.exec(body)?.[1] ?? ''
       const cells = [...row.matchAll(/<td[^>]*>([^<]*)/g)].map((match) => match[1])
-      expect(cells).toEqual(['0', '0', '0', '2', '1'])
+      expect(cells).toEqual(['0', '0', '1', '1', '1'])
       expect(body).toMatch(/<dt>Queues<\/dt><dd><a href="\/machine#queues"><bdi>all answer/)
     },
     30_000,

@@ -3,7 +3,7 @@ import { closeChunk, dueChunks, leaseChunk, renewLeases } from '../../shared/del
 import { writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import { mayStillBegin } from '../../shared/delivery/may-still-begin.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
-import { findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
+import { cancelMailing, findMailing, setPaused, supersedeMailings } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { inTransaction } from '../../shared/postgres/transaction.ts'
@@ -425,6 +425,23 @@ describe('a refusal', () => {
       `select from suppressions x join subscribers b on b.address_hash = x.address_hash where b.address = 'strict@readers.example'`,
     )
     expect(rowCount).toBe(0)
+  })
+})
+
+describe('a mailing that is stopped', () => {
+  test('closes at once what waits for another try, also where a worker put it off at that moment', async () => {
+    await givenReaders(database.pool, newsroom, ['full@readers.example', 'fine@readers.example'])
+    inbox.refuse('full@readers.example', { code: 452, text: '4.2.2 mailbox full' })
+    const { mailingId } = await givenMailing(database.pool, newsroom)
+    await engine.send(mailingId)
+    expect(await statesOf(mailingId)).toEqual({ deferred: 1, sent: 1 })
+    expect(await cancelMailing(database.pool, mailingId)).toBe(true)
+    await database.pool.query(`update chunks set next_at = now() + interval '4 hours' where state <> 'done'`)
+    await engine.reconcileAndSend()
+    expect(await statesOf(mailingId)).toEqual({ sent: 1, withdrawn: 1 })
+    expect(await totalsOf(mailingId)).toMatchObject({ withdrawn: 1, deferred: 0 })
+    const { rows } = await database.pool.query(`select distinct state from chunks where mailing_id = $1`, [mailingId])
+    expect(rows).toEqual([{ state: 'done' }])
   })
 })
 

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { closeChunk, leaseChunk, renewLeases } from '../../shared/delivery/chunk.sql.ts'
-import { wakeEnded } from '../../shared/delivery/deal.sql.ts'
+import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
 import type { HeldChunk } from '../../shared/delivery/delivery.ts'
 import { putBackClaims, recordAttempts, unheardClaims } from '../../shared/delivery/record-attempts.sql.ts'
@@ -164,13 +163,6 @@ test.each([
   })
   await stopping
   expect((await later)?.letters).toEqual([])
-})
-
-test('an end that is noted down in all chunks keeps no lease from being renewed', async () => {
-  await inTransaction(database.pool, async (tx) => {
-    await wakeEnded(tx, chunk.mailingId)
-    expect((await renewLeases(database.pool, [chunk])).renewed).toHaveLength(1)
-  })
 })
 
 test('a mailing whose row somebody keeps is ended in a later round, and keeps no other from being', async () => {

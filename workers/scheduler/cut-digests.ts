@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { dealDeliveries, readersLeft, wakeEnded } from '../../shared/delivery/deal.sql.ts'
+import { dealDeliveries, readersLeft } from '../../shared/delivery/deal.sql.ts'
 import { type DigestCutId, digestFrequencies } from '../../shared/digest/digest.ts'
 import { type DealtContent, listContents, listReplacingContents } from '../../shared/digest/digest-contents.sql.ts'
 import {
@@ -149,11 +149,7 @@ async function replace(deps: CutDigestsDeps, tx: Tx, cut: DigestCut, replaced: M
     await closeCut(tx, cut.id)
     return nothing
   }
-  if (!left.isDone) {
-    // Whoever held the chunk when its mailing ended may have put it off to when one of its letters was to be tried again.
-    await wakeEnded(tx, replaced)
-    return nothing
-  }
+  if (!left.isDone) return nothing
   const readers: readonly SubscriptionId[] = await lockReaders(tx, left.readers, replaced)
   const dealt = await deal(deps, tx, cut, await listReplacingContents(tx, replaced, readers))
   await moveCut(tx, cut.id, String(Number(cut.reached) + 1))

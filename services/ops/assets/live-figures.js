@@ -43,7 +43,9 @@
     if (place.dataset.state !== mailing.state) {
       if (performance.now() - leftAt < longestLeaving) return
       running = false
-      location.reload()
+      // The answer to a button that changed nothing has the button's address: loaded again it would press it again.
+      if (main.dataset.page) location.assign(main.dataset.page)
+      else location.reload()
       return
     }
     for (const [name, words] of Object.entries(mailing.texts))

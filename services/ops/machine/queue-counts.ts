@@ -10,6 +10,8 @@ export type QueueCounts = {
     readonly failed: number
   } | null
   readonly workers: number | null
+  /** By somebody with a tool of their own: its workers take nothing up. */
+  readonly paused: boolean
 }
 
 /** A queue whose store is away would keep the page waiting for its return. */
@@ -19,9 +21,10 @@ export const countQueues = (boards: readonly BoardQueue[]): Promise<QueueCounts[
   Promise.all(boards.map(countQueue))
 
 async function countQueue(queue: BoardQueue): Promise<QueueCounts> {
-  const [counts, workers] = await Promise.all([
+  const [counts, workers, paused] = await Promise.all([
     inTime(queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed')),
     inTime(queue.getWorkersCount()),
+    inTime(queue.isPaused()),
   ])
   const of = (state: string) => counts?.[state] ?? 0
   return {
@@ -33,6 +36,7 @@ async function countQueue(queue: BoardQueue): Promise<QueueCounts> {
       failed: of('failed'),
     },
     workers,
+    paused: paused === true,
   }
 }
 

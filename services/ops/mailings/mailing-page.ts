@@ -68,7 +68,8 @@ export async function showMailing(deps: PageDeps, mailing: MailingProgress, said
     sendsStill: reopenStates.includes(mailing.state),
     figureNames,
     figureWords,
-    feed: view.live ? `/mailings/${mailing.id}/progress` : null,
+    feed: view.moves ? `/mailings/${mailing.id}/progress` : null,
+    page: `/mailings/${mailing.id}`,
     chunks: chunks.map((chunk) => ({ ...chunk, words: chunkState(chunk.state), hold: holdOf(chunk.leaseUntil, now) })),
     attempts: attempts.map((attempt) => ({
       ...attempt,

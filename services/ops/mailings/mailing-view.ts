@@ -20,6 +20,8 @@ export type MailingView = {
   readonly kind: string
   readonly state: StateWords
   readonly live: boolean
+  /** Its figures change still: also what is unsent of one that was stopped is closed by workers, chunk by chunk. */
+  readonly moves: boolean
   readonly stateKey: string
   readonly bar: Bar
   readonly figures: Readonly<Record<FigureName | 'refused', string>>
@@ -34,6 +36,7 @@ export function viewMailing(mailing: MailingProgress, now: Date): MailingView {
     kind: kindOf(mailing),
     state: wordsOf(mailing),
     live: isLive(mailing.state),
+    moves: isLive(mailing.state) || settledOf(totals) < totals.readers,
     bar: barOf(mailing),
     figures: {
       ...(Object.fromEntries(figureNames.map((name) => [name, number(totals[name])])) as Record<FigureName, string>),

@@ -8,14 +8,14 @@ import type { OpsDeps } from '../ops-deps.ts'
 import { boardPrefix } from './board-path.ts'
 
 /**
- * The queues themselves, job by job. Jobs are wake-ups: whatever is done to them here, no letter is lost or doubled by
- * it, because what is owed stands in the database.
+ * The queues themselves, job by job, to look at. Jobs are wake-ups, so nothing could be mended by acting on one; but a queue that is
+ * paused keeps all letters back, and no mailing's page would say so.
  */
 export async function queueBoard(app: FastifyInstance, deps: Pick<OpsDeps, 'boards'>): Promise<void> {
   const server = new FastifyAdapter()
   server.setBasePath(boardPrefix)
   createBullBoard({
-    queues: deps.boards.map((queue) => new BullMQAdapter(queue)),
+    queues: deps.boards.map((queue) => new BullMQAdapter(queue, { readOnlyMode: true })),
     serverAdapter: server,
     options: {
       uiBasePath: pages,
