@@ -45,6 +45,7 @@ export function openChildProcesses(options: Options): ChildProcesses {
         detached: true,
       })
       const log = createWriteStream(join(options.logFolder, `${plan.name}.log`), { flags: isRestart ? 'a' : 'w' })
+      log.on('error', (error) => options.say(`The log of ${plan.name} cannot be written: ${error.message}.`))
       const lastWords: string[] = []
       let isReady = false
       const ready = (line: string) => {

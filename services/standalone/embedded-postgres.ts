@@ -57,7 +57,7 @@ async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres
     const dataFolder = await prepareCluster({ place, binaries, account, throwAway, say }, password)
     const logFile = join(place, 'postgres.log')
     const server = await startServer({ dataFolder, logFile, binaries, account, throwAway })
-    return await openDoors(options, { account, lock, password, place, server })
+    return await openDoors(options, { account, lock, password, place, logFile, server })
   } catch (error) {
     await lock.release()
     if (throwAway) await rm(place, { recursive: true, force: true })
@@ -70,12 +70,13 @@ type Running = {
   readonly lock: FolderLock
   readonly password: string
   readonly place: string
+  readonly logFile: string
   readonly server: PostgresServer
 }
 
 async function openDoors(options: EmbeddedPostgresOptions, running: Running): Promise<EmbeddedPostgres> {
-  const { log, throwAway = false } = options
-  const { lock, password, place, server } = running
+  const { log, throwAway = false, say = () => {} } = options
+  const { lock, password, place, logFile, server } = running
   const url = (database: string) => `postgres://${superuser}:${password}@127.0.0.1:${server.port}/${database}`
   let stopping: Promise<void> | undefined
   try {
@@ -86,7 +87,9 @@ async function openDoors(options: EmbeddedPostgresOptions, running: Running): Pr
   }
   log.info({ port: server.port, place, account: running.account?.name }, 'PostgreSQL is running')
   void server.exited.then(() => {
-    if (stopping === undefined) log.error({ place }, 'PostgreSQL ended by itself')
+    if (stopping !== undefined) return
+    log.error({ place }, 'PostgreSQL ended by itself')
+    say(`PostgreSQL ended by itself; its last words are in ${logFile}.`)
   })
   const stop = async () => {
     await server.stop()

@@ -28,7 +28,7 @@ const log = openLog('standalone', 'silent')
 
 async function start(): Promise<() => Promise<void>> {
   // The server's own account must be able to pass through; what is secret in it is closed by itself.
-  mkdirSync(dataDir, { recursive: true, mode: 0o711 })
+  makeFolder(dataDir)
   const database = given.DATABASE_URL ? null : await startEmbeddedPostgres({ dataDir, log, say })
   const databaseUrl = database?.url ?? settings.DATABASE_URL
   const children = openChildProcesses({
@@ -36,7 +36,13 @@ async function start(): Promise<() => Promise<void>> {
     say,
     environment: withoutSettings(process.env),
   })
+  let isStopping = false
+  // The processes would try for ever, each line of theirs a warning, and nobody would start it again.
+  void database?.exited.then(() => {
+    if (!isStopping) throw new LaunchError('Nothing goes on without PostgreSQL: start again.')
+  })
   const stopAll = async () => {
+    isStopping = true
     rmSync(join(dataDir, 'standalone.json'), { force: true })
     for (const name of ['workers', 'api', 'ops', 'inbox']) await children.stop(name)
     await database?.stop()
@@ -122,6 +128,17 @@ async function startAll(children: ReturnType<typeof openChildProcesses>, databas
   )
 }
 
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o711 })
+  } catch (error) {
+    throw new LaunchError(
+      `DATA_DIR cannot be made (${(error as Error).message}): set it to a folder in which you may write.`,
+      { cause: error },
+    )
+  }
+}
+
 async function freePort(what: string, wished: number, taken: Set<number>): Promise<number> {
   const port = await findFreePort(wished, taken)
   if (port !== wished && wished !== 0) say(`Port ${wished} is busy; ${what} takes ${port}.`)
@@ -129,11 +146,15 @@ async function freePort(what: string, wished: number, taken: Set<number>): Promi
 }
 
 /** A mistake the person can put right is told in a sentence; anything else is ours and keeps its stack. */
-function tellAndEnd(error: unknown): never {
+function tell(error: unknown): void {
   const fault = tellDatabaseFault(error)
   const told = fault === null ? null : [fault.sentence, given.DATABASE_URL && fault.hint].filter(Boolean).join(' ')
   const sentence = error instanceof LaunchError ? error.message : told
   process.stderr.write(sentence === null ? `${(error as Error).stack}\n` : `\n  ${sentence}\n\n`)
+}
+
+function tellAndEnd(error: unknown): never {
+  tell(error)
   process.exit(1)
 }
 
@@ -148,4 +169,6 @@ function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))
 }
 
+// What nobody caught ends it through the same door as a signal, and the log of a launcher is its terminal.
+process.on('uncaughtExceptionMonitor', tell).on('unhandledRejection', tell)
 await runProcess({ name: 'standalone', log, grace: 60_000, start: () => start().catch(tellAndEnd) })

@@ -21,13 +21,14 @@ export type ClusterOptions = {
 export async function keepPassword(dataDir: string, place: string): Promise<string> {
   const path = join(dataDir, 'postgres-password')
   const folder = join(place, 'postgres')
-  if (!existsSync(path)) {
+  // A full disk leaves a file without its text.
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) {
     if (isWhole(folder)) {
       throw new LaunchError(
-        `${path} is missing, and nothing else opens the database in ${folder}: bring the file back, or move the folder away to begin with an empty database.`,
+        `${path} is missing or empty, and nothing else opens the database in ${folder}: bring the file back, or move the folder away to begin with an empty database.`,
       )
     }
-    await writeFile(path, randomBytes(24).toString('base64url'), { mode: 0o600, flag: 'wx' })
+    await writeFile(path, randomBytes(24).toString('base64url'), { mode: 0o600 })
   }
   return (await readFile(path, 'utf8')).trim()
 }

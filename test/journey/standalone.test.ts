@@ -109,6 +109,29 @@ describe.skipIf(process.platform !== 'linux')('npm start', () => {
     expect(commands(alive(family))).toEqual([])
   })
 
+  test('a PostgreSQL that ends by itself is told of, and everything ends with it', async () => {
+    const family = familyOf(running)
+    const isServer = ({ command }: { command: string }) => /postgres.* -D /.test(command)
+    const [server] = family.filter(isServer)
+    process.kill(server!.pid, 'SIGKILL')
+    await until('the launcher has ended', () => running.child.exitCode !== null, 60)
+    expect(running.child.exitCode).toBe(1)
+    expect(running.shown()).toMatch(/PostgreSQL ended by itself; its last words are in \S+postgres\.log\./)
+    expect(running.shown()).toContain('Nothing goes on without PostgreSQL: start again.')
+    expect(running.shown()).not.toMatch(/^\s+at .*:\d+/m)
+    expect(commands(alive(family.filter(isOurs)))).toEqual([])
+    running = await launched(dataDir, ports)
+    expect((await fetch(running.newsroom)).status).toBe(200)
+  })
+
+  test('a folder that cannot be made is told of in a sentence', async () => {
+    const launching = launch('/dev/null/pressebud', await otherPorts())
+    expect(await launching.ended()).toBe(1)
+    expect(launching.shown().trim()).toMatch(
+      /^DATA_DIR cannot be made \(.*\): set it to a folder in which you may write\.$/,
+    )
+  })
+
   test('Ctrl-C stops everything in order and leaves no process behind', async () => {
     const family = familyOf(running)
     expect(family.length).toBeGreaterThan(5)

@@ -152,7 +152,7 @@ describe('the login', () => {
   test('says plainly that a password is wrong, and after five makes the address wait', async () => {
     const desk = await openDesk(postgres.pool)
     for (let count = 0; count < 5; count += 1) {
-      const wrong = await tryPassword(desk, 'guess')
+      const wrong = await tryPassword(desk, `guess ${count}`)
       expect(wrong.statusCode).toBe(401)
       expect(wrong.body).toContain('aria-describedby="fault"')
     }
@@ -181,7 +181,7 @@ describe('the login', () => {
       })
     const statuses: number[] = []
     for (let count = 0; count < 6; count += 1) {
-      statuses.push((await tryPassword(desk, 'guess')).statusCode)
+      statuses.push((await tryPassword(desk, `guess ${count}`)).statusCode)
       if (count < 4) expect((await scrape()).statusCode).toBe(200)
     }
     expect(statuses).toEqual([401, 401, 401, 401, 401, 429])
@@ -196,13 +196,29 @@ describe('the login', () => {
       expect((await scrapes(5)).map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200, 200])
   })
 
+  test('counts one wrong password once, so that a scraper which still has the last one keeps nobody out', async () => {
+    const desk = await openDesk(postgres.pool)
+    const scrape = (password: string) => {
+      const authorization = `Basic ${Buffer.from(`prometheus:${password}`).toString('base64')}`
+      return desk.app.inject({ url: '/metrics', headers: { authorization } })
+    }
+    for (let hour = 0; hour < 3; hour += 1) {
+      for (let count = 0; count < 10; count += 1) expect((await scrape('the last one')).statusCode).toBe(401)
+      expect((await tryPassword(desk, deskPassword, '127.0.0.1')).statusCode).toBe(303)
+      desk.clock.now = new Date(desk.clock.now.getTime() + 3_600_000)
+    }
+    for (let count = 0; count < 5; count += 1) await scrape(`guess ${count}`)
+    expect((await scrape('one more')).statusCode).toBe(429)
+    expect((await scrape(deskPassword)).statusCode).toBe(429)
+  })
+
   test('counts one network of IPv6 as one address, and all addresses together', async () => {
     const desk = await openDesk(postgres.pool)
-    for (let count = 0; count < 5; count += 1) await tryPassword(desk, 'guess', `2001:db8::${count + 1}`)
-    expect((await tryPassword(desk, 'guess', '2001:db8:0:0:ffff::1')).statusCode).toBe(429)
-    expect((await tryPassword(desk, 'guess', '2001:db8:0:1::1')).statusCode).toBe(401)
+    for (let count = 0; count < 5; count += 1) await tryPassword(desk, `guess ${count}`, `2001:db8::${count + 1}`)
+    expect((await tryPassword(desk, 'another guess', '2001:db8:0:0:ffff::1')).statusCode).toBe(429)
+    expect((await tryPassword(desk, 'yet another', '2001:db8:0:1::1')).statusCode).toBe(401)
     const many = await Promise.all(
-      Array.from({ length: 30 }, (_, host) => tryPassword(desk, 'guess', `198.51.100.${host}`)),
+      Array.from({ length: 30 }, (_, host) => tryPassword(desk, `guess of ${host}`, `198.51.100.${host}`)),
     )
     expect(many.filter(({ statusCode }) => statusCode === 401)).toHaveLength(24)
   }, 30_000)

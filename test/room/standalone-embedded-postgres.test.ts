@@ -172,7 +172,10 @@ describe('the database that comes along', { timeout: 60_000 }, () => {
   test('a lost password is a sentence, not an emptied database', async () => {
     givenDatabase()
     rmSync(join(dataDir, 'postgres-password'))
-    await expect(start()).rejects.toThrow(/postgres-password is missing/)
+    await expect(start()).rejects.toThrow(/postgres-password is missing or empty/)
+    // As a full disk leaves it.
+    await writeFile(join(dataDir, 'postgres-password'), '')
+    await expect(start()).rejects.toThrow(/postgres-password is missing or empty/)
     expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true)
   })
 
