@@ -252,7 +252,7 @@ create table attempts (`,
       {
         file: 'workers/scheduler/reconcile.js',
         within: 'reconcile',
-        find: `deps.wake('mail-bulk', chunks.map(chunkJob));`,
+        find: 'each(wakeChunks),',
         put: '',
       },
     ],
