@@ -2,11 +2,12 @@ import { type Command, Option } from 'commander'
 import { type Settlement, settleDoubts } from '../../shared/delivery/settle-doubt.sql.ts'
 import { cancelMailing, setPaused } from '../../shared/mailing/mailing.sql.ts'
 import { type MailingKind, type MailingState, mailingKinds, mailingStates } from '../../shared/mailing/mailing.ts'
-import { findMailingProgress, listMailings, type MailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
+import { listMailings, type MailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
 import { tryAgain } from '../../shared/mailing/tries.sql.ts'
-import type { Db } from '../../shared/postgres/pool.ts'
+import { chooseMailing } from './choose-mailing.ts'
 import { chooseNewsroom } from './choose-newsroom.ts'
 import type { CliDeps } from './cli-deps.ts'
+import { addRestoreCommand } from './mailing-restore.ts'
 import { tellMailing, tellMailings } from './mailing-words.ts'
 import { Mistake, usageMistake } from './mistake.ts'
 import { asJson, count } from './terminal.ts'
@@ -86,6 +87,8 @@ export function addMailingCommands(program: Command, deps: CliDeps): void {
     .option('--json', 'answer in JSON')
     .addHelpText('after', settleExamples)
     .action((id: string, options: Json & { as: Settlement }) => settle(deps, id, options))
+
+  addRestoreCommand(mailing, deps)
 }
 
 const listExamples = `
@@ -142,15 +145,15 @@ async function list({ terminal, surroundings }: CliDeps, options: ListOptions): 
 }
 
 async function show({ terminal, surroundings }: CliDeps, id: string, options: Json): Promise<void> {
-  const mailing = await choose(surroundings.database(), id)
+  const mailing = await chooseMailing(surroundings.database(), id)
   terminal.out(options.json ? asJson(mailing) : tellMailing(terminal.paint, mailing))
 }
 
 async function pause(deps: CliDeps, id: string, paused: boolean, options: Json): Promise<void> {
   const db = deps.surroundings.database()
-  const mailing = await choose(db, id)
+  const mailing = await chooseMailing(db, id)
   const became = await setPaused(db, mailing.id, paused)
-  if (became === 'over') throw isOver(await choose(db, id))
+  if (became === 'over') throw isOver(await chooseMailing(db, id))
   if (became === 'already')
     throw new Mistake(`Mailing ${id} is ${paused ? 'paused already' : 'not paused'}; nothing was changed.`)
   await tell(deps, id, pausingWords(id, paused, became === 'done, given up'), options)
@@ -169,7 +172,7 @@ function pausingWords(id: string, paused: boolean, isGivenUp: boolean): string {
 
 async function setGoing(deps: CliDeps, id: string, options: Json): Promise<void> {
   const db = deps.surroundings.database()
-  const mailing = await choose(db, id)
+  const mailing = await chooseMailing(db, id)
   if (!(await tryAgain(db, mailing.id)))
     throw new Mistake(
       mailing.trouble !== null && mailing.state === 'accepted'
@@ -181,21 +184,21 @@ async function setGoing(deps: CliDeps, id: string, options: Json): Promise<void>
 
 async function cancel(deps: CliDeps, id: string, options: Json & { yes?: true }): Promise<void> {
   const db = deps.surroundings.database()
-  const mailing = await choose(db, id)
+  const mailing = await chooseMailing(db, id)
   if (!options.yes)
     throw usageMistake(
       `Mailing ${id} is not cancelled yet: that cannot be undone.`,
       `${count(mailing.totals.sent, 'letter has', 'letters have')} left; whoever has none yet gets none.`,
       `If you mean it: pressebud mailing cancel ${id} --yes`,
     )
-  if (!(await cancelMailing(db, mailing.id))) throw isOver(await choose(db, id))
+  if (!(await cancelMailing(db, mailing.id))) throw isOver(await chooseMailing(db, id))
   await tell(deps, id, `Mailing ${id} is cancelled. What was not sent stays unsent.`, options)
 }
 
 async function settle(deps: CliDeps, id: string, options: Json & { as: Settlement }): Promise<void> {
   const { terminal, surroundings } = deps
   const pool = surroundings.database()
-  const mailing = await choose(pool, id)
+  const mailing = await chooseMailing(pool, id)
   const settled = await settleDoubts(pool, mailing.id, options.as)
   if (typeof settled === 'string')
     throw new Mistake(`Mailing ${id} sends nothing any more: it was cancelled, or a later revision replaced it.`, [
@@ -212,20 +215,10 @@ async function settle(deps: CliDeps, id: string, options: Json & { as: Settlemen
     ])
 }
 
-async function choose(db: Db, id: string): Promise<MailingProgress> {
-  // Eighteen digits always fit a bigint.
-  if (!/^[1-9]\d{0,17}$/.test(id))
-    throw usageMistake(`“${id}” is not the number of a mailing.`, '`pressebud mailing list` tells them.')
-  const mailing = await findMailingProgress(db, id)
-  if (mailing === null)
-    throw new Mistake(`There is no mailing ${id}.`, ['`pressebud mailing list` tells those there are.'])
-  return mailing
-}
-
 const isOver = ({ id, state }: MailingProgress) =>
   new Mistake(`Mailing ${id} is over already (${state}); nothing was changed.`)
 
 async function tell({ terminal, surroundings }: CliDeps, id: string, done: string, { json }: Json): Promise<void> {
-  if (json) return terminal.out(asJson(await choose(surroundings.database(), id)))
+  if (json) return terminal.out(asJson(await chooseMailing(surroundings.database(), id)))
   terminal.out(`${terminal.paint.good('✓')} ${done}\n`)
 }

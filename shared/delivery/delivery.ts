@@ -35,7 +35,7 @@ const next: Record<DeliveryState, readonly DeliveryState[]> = {
   deferred: ['claimed', 'deferred', 'failed', 'opted_out', 'suppressed', 'withdrawn', 'in_doubt'],
   sent: ['bounced', 'complained'],
   in_doubt: ['due', 'sent'],
-  bounced: [],
+  bounced: ['due'],
   failed: [],
   opted_out: [],
   suppressed: [],

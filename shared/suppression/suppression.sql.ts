@@ -1,5 +1,6 @@
 import type { Db } from '../postgres/pool.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
+import type { Refused } from '../subscription/end-bounced.sql.ts'
 import type { SubscriptionId } from '../subscription/subscription.ts'
 import type { SuppressionReason } from './suppression.ts'
 
@@ -12,6 +13,17 @@ export async function suppressBounced(db: Db, subscriptions: readonly Subscripti
       where s.id = any($1::bigint[])
      on conflict do nothing`,
     [subscriptions],
+  )
+}
+
+/** Takes back what `suppressBounced` did for these letters, by when it was done; what was said of an address before or since stays. */
+export async function liftBounced(db: Db, refused: readonly Refused[]): Promise<void> {
+  await db.query(
+    `delete from suppressions x
+      using unnest($1::bigint[], $2::timestamptz[]) as r (subscription_id, at), subscriptions s, subscribers b
+      where s.id = r.subscription_id and b.id = s.subscriber_id
+        and x.address_hash = b.address_hash and x.reason = 'bounced' and x.at = r.at`,
+    [refused.map(({ subscriptionId }) => subscriptionId), refused.map(({ at }) => at)],
   )
 }
 

@@ -4,7 +4,8 @@ import { number, plural } from '../pages/format.ts'
 import type { Finding } from './judge-machine.ts'
 
 /** Letters that were given up, and those that wait for an operator; also of mailings that are over, where nobody looks any more. */
-export function judgeLetters({ failed, fallingShort, newest }: Lately, doubts: HeldDoubts): Finding[] {
+export function judgeLetters(lately: Lately, doubts: HeldDoubts): Finding[] {
+  const { failed, fallingShort, newest, bounced, turnedAway, newestTurnedAway } = lately
   return [
     {
       label: 'Letters given up since yesterday',
@@ -14,6 +15,15 @@ export function judgeLetters({ failed, fallingShort, newest }: Lately, doubts: H
       wrong: fallingShort > 0,
       todo: `More than a tenth of the readers of ${plural(fallingShort, 'mailing', 'mailings')} will not get it. Its page has what the mail host said, reader by reader.`,
       href: newest === null ? null : `/mailings/${newest}`,
+    },
+    {
+      label: 'Addresses refused for good since yesterday',
+      value: bounced === 0 ? 'none' : number(bounced),
+      meaning:
+        'There is nobody of that name, said their mail host. What they follow has ended, and nothing is sent there.',
+      wrong: turnedAway > 0,
+      todo: `More than a tenth of the readers of ${plural(turnedAway, 'mailing', 'mailings')}: an old list, or a mail host that was wrong. Its page has the words. If it was wrong, “pressebud mailing restore-readers ${newestTurnedAway}” brings them back.`,
+      href: newestTurnedAway === null ? null : `/mailings/${newestTurnedAway}`,
     },
     {
       label: 'Letters held in doubt',
