@@ -38,7 +38,7 @@ export async function readMachineFigures(db: Db, now: Date): Promise<MachineFigu
     `with live as (
        select id, state, paused, paused_at, due_at, window_from, trouble from mailings where state not in ('done', 'cancelled', 'superseded')
      ), unfinished as (
-       select c.mailing_id, c.n, c.lease_until, greatest(c.next_at, c.lease_until) as since,
+       select c.mailing_id, c.n, c.lease_until, greatest(c.next_at, c.lease_until, l.window_from) as since,
               case when not l.paused and l.state in ('cutting', 'sending')
                     and greatest(c.next_at, c.lease_until) > $1::timestamptz - interval '10 minutes' then c.vain_since end as vain_since,
               not l.paused and l.state not in ('accepted', 'failed') and c.next_at <= $1 and (c.lease_until is null or c.lease_until <= $1) as due

@@ -222,3 +222,20 @@ test('workers that keep no journal are counted; what a silent one said of its le
   await pool.query(`update workers set beat_at = now() - interval '60 seconds' where host = 'mail-2'`)
   expect([await gauge('workers_without_journal'), await gauge('letters_taken_last_minute')]).toEqual([0, 1_234])
 })
+
+test('a mailing that goes on after hours of pause is not said to have waited in vain for them', async () => {
+  const { pool } = postgres
+  const engine = openEngine(pool, 'smtp://127.0.0.1:1')
+  const newsroom = await givenNewsroom(pool)
+  await givenReaders(pool, newsroom, 5)
+  const { mailingId } = await givenMailing(pool, newsroom)
+  await cutAudience(engine.fanOut, mailingId)
+  await setPaused(pool, mailingId, true)
+  await pool.query(`update chunks set next_at = now() - interval '5 hours'`)
+  await pool.query(`update mailings set started_at = now() - interval '5 hours'`)
+  await setPaused(pool, mailingId, false)
+  expect(await wrong()).toEqual([])
+  later(40)
+  expect(await wrong()).toContain('Oldest due chunk')
+  await engine.close()
+})
