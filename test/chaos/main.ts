@@ -34,6 +34,7 @@ mail host of its own. Of every release, correction and withdrawal answered 2xx, 
   notEnded mailings without an end                                               must be 0
   fallen   processes that ended by themselves, or not in order when told to      must be 0
   idle     workers processes that bring no mailing to its end by themselves      must be 0
+  vain     acts that met nothing of what they are aimed at, however often        must be 0
 
 doubled and inDoubt are told beside them: no client of SMTP can tell an answer that was lost from one that was never
 given. recoverySeconds is the longest from a part being back to the next letter, or that none began although there were some;

@@ -19,7 +19,7 @@ import { settleHeld } from './settle-held.ts'
 import { longestTakeover } from './takeover.ts'
 import { openTally } from './tally.ts'
 import { untilEnded } from './until-ended.ts'
-import { isGreen } from './verdict.ts'
+import { isGreen, listVain } from './verdict.ts'
 import { sendVisitors } from './visitors.ts'
 
 export type ChaosWishes = {
@@ -67,6 +67,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly fallen: number
   /** Workers processes that brought no mailing to its end when it was left to them alone. */
   readonly idle: number
+  /** Acts that met nothing however often they were played: what they are aimed at was not tried. */
+  readonly vain: number
   readonly played: Readonly<Record<string, number>>
   /** How often of these nothing was met of what an act was aimed at: letters leaving, an audience being cut. */
   readonly inVain: Readonly<Record<string, number>>
@@ -218,6 +220,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     ...{ told, readers, tally, ledger, outages, freezes, disturbed, cancelled, doubledWhileHeld },
     hasOneJournal: !hasOwnJournals(seed),
   })
+  const vain = listVain({ ...counts, played, inVain })
   const toldOf = (kind: TellingKind) => told.filter((one) => one.kind === kind).length
   return {
     ...counts,
@@ -226,6 +229,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
       ...counts.culprits,
       ...house.fallen.map((part) => `fallen: ${part}`),
       ...idle.map((part) => `idle: ${part}`),
+      ...vain.map((act) => `vain: ${act}`),
       ...(isDigestLost ? ['lost: the last digest, which was not cut'] : []),
       ...unheeded.map((who) => `unheeded: ${who}`),
       ...errors.map((line) => `errors: ${line}`),
@@ -248,6 +252,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,
     idle: idle.length,
+    vain: vain.length,
     played,
     inVain,
     skipped,

@@ -55,6 +55,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
     row('notEnded', result.notEnded),
     row('fallen', result.fallen),
     row('idle', result.idle),
+    row('vain', result.vain),
     row('recoverySeconds', result.recoverySeconds, result.slowestPart),
     row('takeoverSeconds', result.takeoverSeconds, result.slowestTakeover),
     row('kills', result.kills),

@@ -31,6 +31,7 @@ const mustBeNone = [
   'notEnded',
   'fallen',
   'idle',
+  'vain',
 ] as const
 export type RedCounter = (typeof mustBeNone)[number] | 'inDoubt' | 'recoverySeconds' | 'takeoverSeconds'
 
@@ -40,4 +41,16 @@ export function redCounters(result: ChaosResult): RedCounter[] {
   if (result.recoverySeconds > longestRecovery) red.push('recoverySeconds')
   if (result.takeoverSeconds > takeoverBound) red.push('takeoverSeconds')
   return red
+}
+
+/** Of an act that met nothing once or twice, chance may have it so. */
+const mostByChance = 2
+
+/** What a run did not try, though it was to: acts that met nothing however often they were played, and letters that nobody was owed. */
+export function listVain(result: Pick<ChaosResult, 'played' | 'inVain' | 'owed' | 'accepted'>): string[] {
+  const { played, inVain, owed, accepted } = result
+  const acts = Object.keys(played).filter(
+    (name) => played[name]! > mostByChance && (inVain[name] ?? 0) >= played[name]!,
+  )
+  return [...acts, ...(owed === 0 || accepted === 0 ? ['letters'] : [])]
 }
