@@ -219,6 +219,7 @@ test('workers that keep no journal are counted; what a silent one said of its le
   await writeBeat(pool, { ...worker, id: randomUUID(), host: 'mail-2', keepsJournal: false })
   expect([await gauge('workers_without_journal'), await gauge('letters_taken_last_minute')]).toEqual([1, 2_468])
   expect(await page('/machine')).toContain('1 process keeps none')
+  expect(await wrong()).toEqual(['Journals of hand-overs'])
   await pool.query(`update workers set beat_at = now() - interval '60 seconds' where host = 'mail-2'`)
   expect([await gauge('workers_without_journal'), await gauge('letters_taken_last_minute')]).toEqual([0, 1_234])
 })

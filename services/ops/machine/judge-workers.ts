@@ -27,9 +27,9 @@ export function judgeWorkers(workers: readonly WorkerStanding[], now: Date): Fin
       value: journalless === 0 ? 'kept' : `${plural(journalless, 'process keeps', 'processes keep')} none`,
       meaning:
         'Its journal tells how far each letter of a killed process had come. Without one, everything it had in hand is in doubt: hundreds of letters.',
-      wrong: false,
-      todo: null,
-      href: null,
+      wrong: journalless > 0,
+      todo: 'Letters leave all the same. Is the disk of JOURNAL_DIR full, or may the process not write there? Its log says why.',
+      href: '#workers',
     },
     {
       label: first === null ? 'The mail host' : 'The mail host cannot be used',
