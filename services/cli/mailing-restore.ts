@@ -52,7 +52,9 @@ async function restore({ terminal, surroundings }: CliDeps, id: string, options:
     const { subscriptions, letters } = restored
     terminal.out(`${mark} ${count(subscriptions, 'subscription is', 'subscriptions are')} followed again.\n`)
     if (letters > 0)
-      terminal.out(`  ${count(letters, 'letter is', 'letters are')} due again and leave within a few seconds.\n`)
+      terminal.out(
+        `  ${count(letters, 'letter is', 'letters are')} due again and ${mailing.paused ? `leave once you let it go on: pressebud mailing resume ${id}` : 'leave within a few seconds.'}\n`,
+      )
   }
   if (restored.left > 0)
     throw new Mistake(

@@ -2,8 +2,7 @@ import type { MailingId } from '../mailing/mailing.ts'
 import { holdMailing, holdRevisions, reopenMailing, reopenStates } from '../mailing/reopen-mailing.sql.ts'
 import type { Db, Pool } from '../postgres/pool.ts'
 import { inTransaction } from '../postgres/transaction.ts'
-import { type Refused, restoreBounced } from '../subscription/end-bounced.sql.ts'
-import type { SubscriptionId } from '../subscription/subscription.ts'
+import { lockRefused, type Refused, restoreBounced } from '../subscription/end-bounced.sql.ts'
 import { liftBounced } from '../suppression/suppression.sql.ts'
 
 export type Restored = {
@@ -59,12 +58,12 @@ async function restoreChunk(tx: Db, id: MailingId, n: number): Promise<Restored 
   if (state === null) return 'unknown'
   const refused = await takeRefused(tx, id, n)
   if (!Array.isArray(refused)) return { subscriptions: 0, letters: 0, left: refused.left }
+  await lockRefused(tx, refused)
   await liftBounced(tx, refused)
-  const restored = await restoreBounced(tx, refused)
-  const isSendable = stands && reopenStates.includes(state)
-  const letters = isSendable && restored.length > 0 ? await oweAgain(tx, id, n, restored) : 0
+  const subscriptions = await restoreBounced(tx, refused)
+  const letters = stands && reopenStates.includes(state) ? await oweAgain(tx, id, n, refused) : 0
   if (letters > 0) await reopenMailing(tx, id)
-  return { subscriptions: restored.length, letters, left: 0 }
+  return { subscriptions, letters, left: 0 }
 }
 
 async function listRefusedChunks(db: Db, id: MailingId): Promise<number[]> {
@@ -94,12 +93,17 @@ async function takeRefused(db: Db, id: MailingId, n: number): Promise<Refused[] 
   return refused
 }
 
-async function oweAgain(db: Db, id: MailingId, n: number, readers: readonly SubscriptionId[]): Promise<number> {
+/** Also to whom another mailing's readers were brought back with before: one reader may have been refused in both at once. */
+async function oweAgain(db: Db, id: MailingId, n: number, refused: readonly Refused[]): Promise<number> {
   const { rows } = await db.query<{ letters: number }>(
     `with moved as (
-       update deliveries set state = 'due', at = now(), until = null, reply = null
-        where mailing_id = $1 and subscription_id = any($3::bigint[]) and state = 'bounced'
-       returning subscription_id
+       update deliveries d set state = 'due', at = now(), until = null, reply = null
+         from mailings m, subscriptions s, subscribers b
+        where d.mailing_id = $1 and d.subscription_id = any($3::bigint[]) and d.state = 'bounced'
+          and m.id = $1 and s.id = d.subscription_id and b.id = s.subscriber_id
+          and s.state = 'active' and s.activated_at <= m.accepted_at and b.address is not null
+          and not exists (select from suppressions x where x.address_hash = b.address_hash)
+       returning d.subscription_id
      ), tally as (
        select count(*)::int as letters from moved
      ), counted as (
@@ -109,7 +113,7 @@ async function oweAgain(db: Db, id: MailingId, n: number, readers: readonly Subs
         where c.mailing_id = $1 and c.n = $2 and tally.letters > 0
      )
      select letters from tally`,
-    [id, n, readers],
+    [id, n, refused.map(({ subscriptionId }) => subscriptionId)],
   )
   return rows[0]!.letters
 }

@@ -39,7 +39,7 @@ const next: Record<MailingState, readonly MailingState[]> = {
   failed: ['accepted', 'cancelled', 'superseded'],
   cutting: ['sending', 'cancelled', 'superseded'],
   sending: ['done', 'cancelled', 'superseded'],
-  // When an operator has letters held in doubt sent again.
+  // When an operator has letters held in doubt, or refused wrongly, sent again.
   done: ['sending'],
   cancelled: [],
   superseded: [],

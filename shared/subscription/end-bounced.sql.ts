@@ -15,27 +15,30 @@ export async function endBounced(db: Db, subscriptions: readonly SubscriptionId[
 /** A letter whose address was refused for good, and when that was written down, to the microsecond, as PostgreSQL writes it. */
 export type Refused = { readonly subscriptionId: SubscriptionId; readonly at: string }
 
+/** Keeps all these readers follow, or have followed, as it is until the transaction ends; before their suppressions, as their doors do. */
+export async function lockRefused(db: Db, refused: readonly Refused[]): Promise<void> {
+  await db.query(
+    `select from subscriptions s
+      where s.subscriber_id in (select subscriber_id from subscriptions where id = any($1::bigint[]))
+      order by s.id
+        for update of s`,
+    [refused.map(({ subscriptionId }) => subscriptionId)],
+  )
+}
+
 /**
  * Takes back what `endBounced` did for these letters, by when it was done: whoever has left, come back or been erased since, or
- * may get no mail for another reason, stays as they are. Returns the subscriptions that are followed again.
+ * may get no mail for another reason, stays as they are. How many subscriptions are followed again.
  */
-export async function restoreBounced(db: Db, refused: readonly Refused[]): Promise<SubscriptionId[]> {
-  const { rows } = await db.query<{ id: SubscriptionId }>(
-    `with wrongly as (
-       select s.id
-         from unnest($1::bigint[], $2::timestamptz[]) as r (subscription_id, at)
-         join subscriptions own on own.id = r.subscription_id
-         join subscribers b on b.id = own.subscriber_id and b.address is not null
-         join subscriptions s on s.subscriber_id = b.id and s.state = 'ended' and s.ended_reason = 'bounced' and s.ended_at = r.at
-        where not exists (select from suppressions x where x.address_hash = b.address_hash)
-        order by s.id
-          for update of s
-     )
-     update subscriptions s set state = 'active', ended_at = null, ended_reason = null
-       from wrongly w
-      where s.id = w.id
-     returning s.id`,
+export async function restoreBounced(db: Db, refused: readonly Refused[]): Promise<number> {
+  const { rowCount } = await db.query(
+    `update subscriptions s set state = 'active', ended_at = null, ended_reason = null
+       from unnest($1::bigint[], $2::timestamptz[]) as r (subscription_id, at)
+       join subscriptions own on own.id = r.subscription_id
+       join subscribers b on b.id = own.subscriber_id and b.address is not null
+      where s.subscriber_id = b.id and s.state = 'ended' and s.ended_reason = 'bounced' and s.ended_at = r.at
+        and not exists (select from suppressions x where x.address_hash = b.address_hash)`,
     [refused.map(({ subscriptionId }) => subscriptionId), refused.map(({ at }) => at)],
   )
-  return rows.map(({ id }) => id)
+  return rowCount ?? 0
 }

@@ -9,7 +9,7 @@ export type EndedSubscription = {
   readonly subscriberId: SubscriberId
 }
 
-/** Ends all that these subscribers follow or wait for; which ones it was. Who leaves has also left what had only been merged. */
+/** Ends all that these subscribers follow or wait for; which ones it was. Who leaves has also left what had only been merged, or refused. */
 export async function endAllOf(
   db: Db,
   subscribers: readonly SubscriberId[],
@@ -19,7 +19,7 @@ export async function endAllOf(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
       where subscriber_id = any($1::bigint[])
-        and (state in ('pending', 'active') or $2 = 'unsubscribed' and state = 'ended' and ended_reason = 'merged')
+        and (state in ('pending', 'active') or $2 = 'unsubscribed' and state = 'ended' and ended_reason in ('merged', 'bounced'))
      returning id, newsroom_id, subscriber_id`,
     [subscribers, reason],
   )

@@ -33,7 +33,7 @@ export async function requestSubscription(
          when 'active' then held.requested_at
          else date_trunc('milliseconds', greatest(excluded.requested_at, held.requested_at, held.ended_at + interval '1 ms'))
        end
-     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at`,
+     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at, ended_reason`,
     [wish.newsroomId, wish.subscriberId, wish.language, now, wish.frequency, wish.topics],
   )
   return subscriptionOf(rows[0]!)
@@ -42,7 +42,7 @@ export async function requestSubscription(
 /** Reads a subscription and keeps it from changing until the transaction ends. */
 export async function lockSubscription(db: Db, id: SubscriptionId): Promise<Subscription | null> {
   const { rows } = await db.query<SubscriptionRow>(
-    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at
+    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at, ended_reason
        from subscriptions
       where id = $1
         for no key update`,
@@ -58,7 +58,7 @@ export async function renewRequest(db: Db, id: SubscriptionId, now: Date): Promi
 
 export async function findSubscription(db: Db, id: SubscriptionId): Promise<Subscription | null> {
   const { rows } = await db.query<SubscriptionRow>(
-    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at
+    `select id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at, ended_reason
        from subscriptions
       where id = $1`,
     [id],
@@ -79,8 +79,8 @@ export async function activateSubscription(db: Db, id: SubscriptionId): Promise<
 
 /**
  * Ends a subscription in any of the states `from`; null when there was nothing to end. An end never lies before its
- * request, whatever the clocks of two machines say. Who leaves what ended only because it was merged has left: taking a change of
- * address back does not bring it back.
+ * request, whatever the clocks of two machines say. Who leaves what ended only because it was merged, or its address refused, has
+ * left: neither taking a change of address back nor an operator's word brings it back.
  */
 export async function endSubscription(
   db: Db,
@@ -91,8 +91,8 @@ export async function endSubscription(
   const { rows } = await db.query<SubscriptionRow>(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
-      where id = $1 and (state = any($3) or $2 = 'unsubscribed' and state = 'ended' and ended_reason = 'merged')
-     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at`,
+      where id = $1 and (state = any($3) or $2 = 'unsubscribed' and state = 'ended' and ended_reason in ('merged', 'bounced'))
+     returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at, ended_reason`,
     [id, reason, from],
   )
   return rows[0] ? subscriptionOf(rows[0]) : null
@@ -108,6 +108,7 @@ type SubscriptionRow = {
   topics: string[]
   requested_at: Date
   ended_at: Date | null
+  ended_reason: EndReason | null
 }
 
 const subscriptionOf = (row: SubscriptionRow): Subscription => ({
@@ -120,4 +121,5 @@ const subscriptionOf = (row: SubscriptionRow): Subscription => ({
   topics: row.topics,
   requestedAt: row.requested_at,
   endedAt: row.ended_at,
+  endedReason: row.ended_reason,
 })

@@ -54,7 +54,12 @@ export type Subscription = {
   readonly requestedAt: Date
   /** When it last ended; kept while a new request is pending, so that links from before are known as such. */
   readonly endedAt: Date | null
+  readonly endedReason: EndReason | null
 }
+
+/** Whether there is anything left to leave: what ended without its reader may yet be brought back. */
+export const canBeLeft = ({ state, endedReason }: Pick<Subscription, 'state' | 'endedReason'>): boolean =>
+  state !== 'ended' || endedReason === 'merged' || endedReason === 'bounced'
 
 /**
  * What a confirmation link may still do. A link belongs to the request it was sent for: once the subscription has

@@ -133,6 +133,14 @@ describe('a mail host’s refusal is read by phase, then enhanced code, then tex
       'gone',
     ],
     ['rcpt', 550, '5.2.1', 'User unknown', 'gone'],
+    // Of us, in words that are those for an unknown reader.
+    ['dot', 554, null, 'Message rejected: From address is invalid', 'wait'],
+    ['dot', 554, null, 'Invalid From: header address does not exist', 'wait'],
+    ['dot', 554, null, 'Transaction failed: Reply-To address domain not found', 'wait'],
+    ['rcpt', 554, null, 'Your host address is unknown to us', 'unsaid'],
+    ['rcpt', 552, null, 'Mailbox is full; address unknown', 'wait'],
+    ['rcpt', 452, '4.2.2', 'Mailbox full: too many messages', 'wait'],
+    ['dot', 450, '4.2.2', 'over quota, too many messages stored', 'wait'],
     ['rcpt', 554, '5.7.1', 'User unknown in our policy', 'blocked'],
     // A host that asked another one about the recipient, and tells what it heard there.
     [
@@ -326,18 +334,23 @@ describe('an attempt', () => {
   test('refused for something of ours goes by the curve where a few readers are, and is nobody’s where many are', () => {
     const given = { attempt: 2, curve: day, doubt: 'resend', chance: 0 } as const
     const circuit = openRelayCircuit(openLog('test', 'silent'))
-    const refuse = (reader: string, phase: Phase = 'rcpt') => {
+    const refuse = (address: string, phase: Phase = 'rcpt') => {
       const reply = { code: 554, enhanced: '5.7.1', text: 'Relay access denied' }
       const host = { ...circuit, takesOthers: () => false }
-      const { state, relay } = judgeOutcome({ kind: 'refused', phase, reply }, { ...given, host, reader })
+      const { state, relay } = judgeOutcome({ kind: 'refused', phase, reply }, { ...given, host, address })
       return relay === undefined ? state : 'ours'
     }
-    expect(['a', 'a', 'b', 'a', 'b', 'c', 'a', 'd'].map((reader) => refuse(reader))).toEqual([
+    const ofDomains = ['k@a', 'k@a', 'k@b', 'k@a', 'k@b', 'k@c', 'k@a', 'k@d']
+    expect(ofDomains.map((address) => refuse(address))).toEqual([
       ...['due', 'deferred', 'due', 'deferred', 'deferred'],
       ...['ours', 'ours', 'ours'],
     ])
     circuit.tellSuccess()
-    expect([refuse('a'), refuse('e', 'mail')]).toEqual(['due', 'ours'])
+    // All those of one domain may be a handful, and then more.
+    const ofOne = Array.from({ length: 11 }, (_, n) => `reader${n}@a`)
+    expect(ofOne.map((address) => refuse(address))).toEqual([...Array(9).fill('due'), 'ours', 'ours'])
+    circuit.tellSuccess()
+    expect([refuse('k@a'), refuse('k@e', 'mail')]).toEqual(['due', 'ours'])
   })
 
   test('whose connection broke in place of an answer to MAIL FROM is not counted either', () => {

@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { restoreRefused } from '../../shared/delivery/restore-refused.sql.ts'
+import { sealToken } from '../../shared/links/token.ts'
 import { cancelMailing } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { findMailingProgress } from '../../shared/mailing/mailing-progress.sql.ts'
@@ -7,10 +8,12 @@ import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
 import { givenMailing } from '../given/mailing.ts'
 import { givenNewsroom } from '../given/newsroom.ts'
 import { givenReaders, type Reader } from '../given/readers.ts'
-import { emptyTables, openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
 import { type Engine, openEngine } from '../rig/engine.ts'
 import { here, openDesk } from '../rig/ops-desk.ts'
+import { postForm, readerHouse } from '../rig/reader-house.ts'
 import { openRecordingInbox, type RecordingInbox } from '../rig/recording-inbox.ts'
+import { until } from '../rig/until.ts'
 import { type } from './cli-rig.ts'
 
 let database: TestDatabase
@@ -21,14 +24,10 @@ let other: Newsroom
 let readers: Reader[]
 let mailingId: MailingId
 
-beforeAll(async () => {
-  database = await openTestDatabase()
-})
-afterAll(() => database.close())
-
 /** A mail host whose directory was empty for an hour: of 25 readers it knew five. The first two follow another newsroom, too. */
 beforeEach(async () => {
-  await emptyTables(database.pool)
+  // One for each: what a reader did at a door is in the log of consent, which nothing empties.
+  database = await openTestDatabase()
   inbox = await openRecordingInbox()
   engine = openEngine(database.pool, inbox.url, { chunkSize: 10 })
   newsroom = await givenNewsroom(database.pool)
@@ -44,6 +43,7 @@ beforeEach(async () => {
   return async () => {
     await engine.close()
     await inbox.close()
+    await database.close()
   }
 })
 
@@ -112,14 +112,65 @@ describe('readers whose addresses a mail host refused for good', () => {
     await pool.query(`update subscribers set address = null, address_key = null where id = $1`, [
       await id('lost4@readers.example'),
     ])
-    await pool.query(`update subscriptions set ended_reason = 'unsubscribed' where subscriber_id = $1`, [
-      await id('lost5@readers.example'),
-    ])
-    expect(await restoreRefused(pool, mailingId, () => {})).toEqual({ subscriptions: 18, letters: 16, left: 0 })
+    expect(await restoreRefused(pool, mailingId, () => {})).toEqual({ subscriptions: 19, letters: 17, left: 0 })
     await engine.reconcileAndSend()
     const letters = inbox.received.map(({ to }) => to)
-    for (const n of [2, 3, 4, 5]) expect(letters).not.toContain(`lost${n}@readers.example`)
-    expect(await figures()).toEqual({ state: 'done', sent: 21, bounced: 4, letters: 21 })
+    for (const n of [2, 3, 4]) expect(letters).not.toContain(`lost${n}@readers.example`)
+    expect(await figures()).toEqual({ state: 'done', sent: 22, bounced: 3, letters: 22 })
+  })
+
+  test('stay away where they have left since, by whichever door, also while they are being brought back', async () => {
+    const { pool } = database
+    const house = await readerHouse(pool)
+    const linkOf = (n: number) => {
+      const { subscriptionId } = readers.find(({ address }) => address === `lost${n}@readers.example`)!
+      return sealToken(house.deps.links, 'unsubscribe', [BigInt(subscriptionId), BigInt(mailingId), 0n])
+    }
+    const oneClick = { 'List-Unsubscribe': 'One-Click' }
+    const page = await house.app.inject({ url: `/unsubscribe/${linkOf(6)}`, headers: { accept: 'text/html' } })
+    expect(page.body).toContain('value="One-Click"')
+    for (const answer of [
+      await postForm(house, `/unsubscribe/${linkOf(6)}`, oneClick),
+      await postForm(house, `/preferences/${linkOf(7)}`, { act: 'leave' }),
+      // Follows another newsroom, too.
+      await postForm(house, `/preferences/${linkOf(0)}`, { act: 'leave-all' }),
+    ])
+      expect(answer.statusCode).toBe(200)
+
+    const holder = await pool.connect()
+    await holder.query('begin')
+    await holder.query(`select from subscriptions where ended_reason = 'bounced' for update`)
+    const leaving = postForm(house, `/unsubscribe/${linkOf(8)}`, oneClick)
+    await until('the door waits', async () => {
+      const { rowCount } = await pool.query(`select from pg_stat_activity where wait_event_type = 'Lock'`)
+      return rowCount === 1
+    })
+    const restoring = restoreRefused(pool, mailingId, () => {})
+    await holder.query('commit')
+    holder.release()
+    expect((await leaving).statusCode).toBe(200)
+    await restoring
+    await engine.reconcileAndSend()
+    const letters = inbox.received.map(({ to }) => to)
+    for (const n of [0, 6, 7]) expect(letters).not.toContain(`lost${n}@readers.example`)
+    const { rows } = await pool.query(
+      `select b.address, s.state from subscriptions s join subscribers b on b.id = s.subscriber_id where s.state <> 'active' order by 1, s.id`,
+    )
+    expect(rows.map(({ address }) => address)).toEqual([0, 0, 6, 7, 8].map((n) => `lost${n}@readers.example`))
+    await house.app.close()
+  })
+
+  test('who were refused in two mailings at once get the other one, too', async () => {
+    const { pool } = database
+    // As where both letters were in hand: the second refusal found the subscription ended and the address suppressed.
+    await pool.query(
+      `update deliveries set at = at + interval '1 second' where mailing_id = $1 and state = 'bounced'`,
+      [mailingId],
+    )
+    expect(await restoreRefused(pool, mailingId, () => {})).toEqual({ subscriptions: 0, letters: 0, left: 0 })
+    await pool.query('delete from suppressions')
+    await pool.query(`update subscriptions set state = 'active', ended_at = null, ended_reason = null`)
+    expect(await restoreRefused(pool, mailingId, () => {})).toEqual({ subscriptions: 0, letters: 20, left: 0 })
   })
 
   test('are brought back without the letter where the mailing sends nothing any more, and later where a worker has their chunk', async () => {

@@ -217,12 +217,15 @@ export async function handOver(
   /** One reader whose letter cannot be made must not hold up the others: that delivery fails, with the reason. */
   function judge(place: number, claimed: Claimed, outcome: Outcome, isNowhere: boolean): Verdict {
     if (stood.has(place)) return judgeStood(restOfStanding)
-    const { attempt, subscriptionId: reader } = claimed
+    const { attempt, address } = claimed
     const { curve, doubt } = deps
-    const given = { attempt, curve, doubt, chance: deps.chance(), isNowhere, host: circuit, reader }
+    const given = { attempt, curve, doubt, chance: deps.chance(), isNowhere, host: circuit, address }
     if (!poison.has(place)) return judgeOutcome(outcome, given)
     const err = poison.get(place)
-    deps.log.error({ err, mailing: chunk.mailingId, subscription: reader }, 'a letter could not be made')
+    deps.log.error(
+      { err, mailing: chunk.mailingId, subscription: claimed.subscriptionId },
+      'a letter could not be made',
+    )
     return judgePoison(err)
   }
 

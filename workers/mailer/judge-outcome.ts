@@ -34,8 +34,8 @@ export type Judgement = {
   readonly isNowhere?: boolean
   /** What is known of the mail host; not given: it takes nothing else, and for nobody. */
   readonly host?: Pick<RelayCircuit, 'takesOthers' | 'tellRefusal'>
-  /** By whose letters it is told apart whom the host refuses. */
-  readonly reader?: string
+  /** To whom the letter was. */
+  readonly address?: string
 }
 
 /** The one place that says what becomes of a delivery after an attempt. */
@@ -69,7 +69,7 @@ export function judgeOutcome(outcome: Outcome, given: Judgement): Verdict {
           if (!afterMail.has(phase)) return isOurs
           // Whoever knew an address the host will not relay to could else stop everybody's letters by signing it up, and the last
           // letter of all would be offered again and again.
-          const readers = given.host?.takesOthers() ? 'few' : given.host?.tellRefusal(given.reader ?? '')
+          const readers = given.host?.takesOthers() ? 'few' : given.host?.tellRefusal(given.address ?? '')
           if (readers === 'first') return spared(told)
           return readers === 'few' ? later(given, { reply: told, trouble: { verdict: 'deferred', ...about } }) : isOurs
         }

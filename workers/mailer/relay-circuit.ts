@@ -1,3 +1,4 @@
+import { domainOf } from '../../shared/delivery/pace.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { warnSeldom } from '../../shared/log/warn-seldom.ts'
 import { maskAddresses } from '../../shared/subscriber/mask-address.ts'
@@ -12,11 +13,13 @@ export type RelayCircuit = {
   tellTrouble(detail: string): void
   /** It takes only so many letters a second from us: everybody rests for a moment, whatever it takes meanwhile. */
   tellThrottled(detail: string): void
+  /** Seconds of that moment that are left; rest() counts them, too. They are waited out: a chunk put back would wait for a reconciler. */
+  throttledFor(): number
   /**
-   * It has refused a reader's letter for something of ours. `many` readers' were, and none was taken since: then it is ours.
-   * `first`: it may be, and that is this reader's first refusal; `few`: it is one more, and all who were refused are a few.
+   * It has refused a letter to this address for something of ours. `many` were, and none was taken since: then it is ours.
+   * `first`: it may be, and that is the address's first refusal; `few`: it is one more, and all that were refused are a few.
    */
-  tellRefusal(reader: string): 'first' | 'few' | 'many'
+  tellRefusal(address: string): 'first' | 'few' | 'many'
   /** Letters wait for the host, and none has been answered since this was told first. */
   tellSilence(): void
   /** It has refused a letter: it answers. */
@@ -45,8 +48,9 @@ const shortest = 2
 const longest = 6
 /** Seconds: of a rate that is counted by the second, what is left in it is refused. */
 const throttledRest = 1
-/** Readers: so many that nobody wrote their addresses wrong in the same way. */
-const many = 3
+/** So many that it is not the addresses: a host that will not relay to one domain refuses all there, which may be a handful. */
+const manyDomains = 3
+const manyAddresses = 10
 /** Milliseconds between two lines on trouble that lasts, and on trouble that comes and goes. */
 const tellEvery = 600_000
 const tellAnewAfter = 60_000
@@ -59,7 +63,7 @@ const silent = 'it takes connections, and answers nothing'
 export function openRelayCircuit(log: Log): RelayCircuit {
   let restingUntil = 0
   let throttledUntil = 0
-  const refused = new Set<string>()
+  const refused = { addresses: new Set<string>(), domains: new Set<string>() }
   let rest = 0
   let accepted = 0
   let acceptedAt = Number.NEGATIVE_INFINITY
@@ -90,11 +94,14 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       throttledUntil = performance.now() + throttledRest * 1000
       warnSeldom(log, { detail: maskAddresses(detail) }, 'the mail host takes only so many letters a second')
     },
-    tellRefusal: (reader) => {
-      if (refused.size >= many) return 'many'
-      if (refused.has(reader)) return 'few'
-      refused.add(reader)
-      return refused.size >= many ? 'many' : 'first'
+    throttledFor: () => Math.max(0, (throttledUntil - performance.now()) / 1000),
+    tellRefusal: (address) => {
+      const areMany = () => refused.addresses.size >= manyAddresses || refused.domains.size >= manyDomains
+      if (areMany()) return 'many'
+      if (refused.addresses.has(address)) return 'few'
+      refused.addresses.add(address)
+      refused.domains.add(domainOf(address))
+      return areMany() ? 'many' : 'first'
     },
     tellSilence: () => {
       const now = performance.now()
@@ -110,7 +117,7 @@ export function openRelayCircuit(log: Log): RelayCircuit {
       accepted += 1
       acceptedAt = performance.now()
       silence = null
-      if (refused.size > 0) refused.clear()
+      if (refused.addresses.size > 0) for (const seen of Object.values(refused)) seen.clear()
       if (rest === 0 && !isTold) return
       rest = 0
       restingUntil = 0

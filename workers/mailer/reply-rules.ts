@@ -30,7 +30,10 @@ const letterPhases: readonly Phase[] = ['data', 'dot']
 const mailed: readonly Phase[] = ['rcpt', 'data', 'dot']
 
 const unknownUser =
-  /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|does(n't| not) have an? [\w.-]+ account|invalid (recipient|mailbox)|no mailbox/i
+  /unknown (user|recipient|address|mailbox)|no such (user|recipient|address|mailbox|person)|(user|recipient|mailbox|address)[^.]{0,40} (not found|unknown|does(n't| not) exist|invalid)|invalid (recipient|mailbox)|no mailbox/i
+
+const plainlyUnknown =
+  /mailbox not found|\b(user|recipient) (is )?unknown|unknown user|no such (user|mailbox)|does(n't| not) have an? [\w.-]+ account/i
 
 /** That we are on somebody's list, or send too much: words that no host has for a mailbox. */
 const listedOrTooMuch =
@@ -108,18 +111,14 @@ export const replyRules: readonly Rule[] = [
   { enhanced: /^5\.(3\.4|2\.3|6\.\d+)$/, meaning: 'letter' },
   { phases: letterPhases, enhanced: /^5\.5\./, meaning: 'letter' },
   { phases: letterPhases, code: /^(500|501|502|503|504|555)$/, enhanced: nothing, meaning: 'letter' },
-  // Yahoo says 552 or 554 of a mailbox that is not there, others the code of a sleeping one.
-  {
-    phases: recipientPhases,
-    code: /^55[0-4]$/,
-    enhanced: /^(5\.2\.1)?$/,
-    text: unknownUser,
-    unless: aboutSender,
-    meaning: 'gone',
-  },
+  // Yahoo says 552 or 554 of a mailbox that is not there, others the code of a sleeping one. Words alone, so few.
+  { phases: ['rcpt'], code: /^55[24]$/, enhanced: nothing, text: plainlyUnknown, meaning: 'gone' },
+  { phases: recipientPhases, enhanced: /^5\.2\.1$/, text: plainlyUnknown, meaning: 'gone' },
   // A full or sleeping mailbox is a state, not an end: the window decides.
   { enhanced: /^5\.2\.[0-2]$/, meaning: 'wait' },
   { phases: ['rcpt'], code: /^552$/, meaning: 'wait' },
+  // Also a mailbox that is full, which may be so of messages.
+  { enhanced: /^4\.2\.[0-2]$/, meaning: 'wait' },
   { phases: mailed, code: /^4/, text: slowedDown, unless: passedOn, meaning: 'blocked' },
   { enhanced: /^4\./, meaning: 'wait' },
   {

@@ -102,6 +102,11 @@ function unlessKept(error: unknown): 'kept' {
   throw error
 }
 
+/** It takes letters, and is left alone for a second at a time: put off by so little, one chunk after another would wait for the next round. */
+async function untilNotThrottled({ circuit, stopping }: MailerDeps): Promise<void> {
+  while (circuit.throttledFor() > 0 && !stopping()) await setTimeout(Math.min(100, circuit.throttledFor() * 1000))
+}
+
 async function settleAndSend(deps: MailerDeps, turn: Turn, slow: Promise<void>[]): Promise<number> {
   // Also where the mail host is away: until it is settled, an earlier holder may write down outcomes that no chunk counts.
   await settleAbandoned(deps, turn.chunk)
@@ -119,6 +124,7 @@ async function sendWindows(
   first = claimDeliveries,
 ): Promise<number> {
   const { chunk } = turn
+  await untilNotThrottled(deps)
   if (deps.circuit.rest() > 0) return deps.circuit.rest()
   const letters = await deps.letters.of(chunk.mailingId)
   const began = performance.now()
@@ -149,6 +155,7 @@ async function sendWindows(
     // Nothing goes at all: taking up chunk after chunk would only put off one after another.
     if (handed.stood > 0 && deps.watch.quietFor() > restOfAll) await setTimeout(restOfAll)
     // Others may be taken while one is not: what the host will not have is not to be offered again and again meanwhile.
+    await untilNotThrottled(deps)
     if (handed.spared > 0) return Math.max(restAfterTrouble, deps.circuit.rest())
     if (deps.circuit.rest() > 0) return deps.circuit.rest()
     // A host that takes connections and says nothing is no trouble yet; claiming and putting back would be all that is done.

@@ -121,7 +121,7 @@ async function tryNotice(deps: NoticeDeps, id: NoticeId, until: number): Promise
     doubt: 'resend',
     chance: deps.chance(),
     host: deps.circuit,
-    reader: notice.subscriptionId,
+    address: notice.address,
   })
   // Where no mailing is under way, notices are the first to know how the mail host does.
   if (verdict.relay !== undefined) deps.circuit.tellTrouble(verdict.relay)

@@ -9,7 +9,7 @@ import { findNewsroomById } from '../../../shared/newsroom/newsroom.sql.ts'
 import { inTransaction } from '../../../shared/postgres/transaction.ts'
 import { Refusal } from '../../../shared/refusal/refusal.ts'
 import { endSubscription, findSubscription } from '../../../shared/subscription/subscription.sql.ts'
-import type { Subscription, SubscriptionId } from '../../../shared/subscription/subscription.ts'
+import { canBeLeft, type Subscription, type SubscriptionId } from '../../../shared/subscription/subscription.ts'
 import { fieldOf } from './form-body.ts'
 import { sendNote } from './note-page.ts'
 import { originOf } from './origin-of.ts'
@@ -99,7 +99,7 @@ async function answer(
   const newsroom = subscription && (await findNewsroomById(deps.pool, subscription.newsroomId))
   // The link outlives the rows it speaks of: whoever was forgotten since has left all the same.
   const language = pageLanguage(request, subscription ? [] : languages, subscription?.language ?? 'en')
-  if (subscription && subscription.state !== 'ended')
+  if (subscription && canBeLeft(subscription))
     return sendNote(request, reply, {
       ...{ newsroom, language, note: 'unsubscribe', button: oneClick },
       next: subscription.state === 'active' ? preferencesOf(request.params.token, language) : null,
