@@ -10,7 +10,7 @@ import { linkKeys } from '../shared/links/token.ts'
 import { openLog } from '../shared/log/log.ts'
 import { openLedgerClock } from '../shared/postgres/ledger-clock.ts'
 import { openListener } from '../shared/postgres/listen.ts'
-import { migrate } from '../shared/postgres/migrate.ts'
+import { migrateOnceThere } from '../shared/postgres/migrate.ts'
 import { closePool, openPool } from '../shared/postgres/pool.ts'
 import { openWorker } from '../shared/queues/queue-store.ts'
 import { openWakingQueues } from '../shared/queues/wake.ts'
@@ -80,8 +80,8 @@ const log = openLog('workers', settings.LOG_LEVEL)
 lowerPriority()
 await runProcess({ name: 'workers', log, start })
 
-async function start(): Promise<() => Promise<void>> {
-  await migrate(settings.DATABASE_URL, log)
+async function start(stopping: AbortSignal): Promise<() => Promise<void>> {
+  await migrateOnceThere(settings.DATABASE_URL, log, stopping)
   const poolOptions = {
     url: settings.DATABASE_URL,
     name: 'pressebud workers',

@@ -6,7 +6,7 @@ import { linkKeys } from '../../shared/links/token.ts'
 import { openLog } from '../../shared/log/log.ts'
 import { sealingKeys } from '../../shared/newsroom/webhook-secret.ts'
 import { openLedgerClock } from '../../shared/postgres/ledger-clock.ts'
-import { migrate } from '../../shared/postgres/migrate.ts'
+import { migrateOnceThere } from '../../shared/postgres/migrate.ts'
 import { closePool, openPool } from '../../shared/postgres/pool.ts'
 import { noticeJob } from '../../shared/queues/jobs.ts'
 import { openWakingQueues } from '../../shared/queues/wake.ts'
@@ -38,8 +38,8 @@ const log = openLog('api', settings.LOG_LEVEL)
 
 await runProcess({ name: 'api', log, start })
 
-async function start(): Promise<() => Promise<void>> {
-  await migrate(settings.DATABASE_URL, log)
+async function start(stopping: AbortSignal): Promise<() => Promise<void>> {
+  await migrateOnceThere(settings.DATABASE_URL, log, stopping)
   const pool = openPool({
     url: settings.DATABASE_URL,
     name: 'pressebud api',

@@ -9,8 +9,8 @@ export type ProcessPlan = {
   readonly log: Log
   /** How long an orderly stop may take before the process ends regardless, in milliseconds. */
   readonly grace?: number
-  /** Opens everything and returns what closes it again. */
-  start(): Promise<Stop>
+  /** Opens everything and returns what closes it again. `stopping`: told to stop meanwhile, it need not come to its end. */
+  start(stopping: AbortSignal): Promise<Stop>
 }
 
 /**
@@ -22,10 +22,12 @@ export async function runProcess(plan: ProcessPlan): Promise<void> {
   const { log } = plan
   // Set once the signals are listened to, so that one that comes in between is not missed.
   let started: Promise<Stop> | undefined
+  const stopping = new AbortController()
   const grace = { delay: plan.grace ?? 30_000, onTimeout: () => log.warn(`${plan.name} ends with work under way`) }
   const listeners = closeWithGrace({ ...grace, logger: false }, async ({ signal, err }) => {
     if (err) log.fatal({ err }, `${plan.name} stops on a fault`)
     else log.info({ signal: signal ?? 'close' }, `${plan.name} is stopping`)
+    stopping.abort()
     const stop = await started?.catch(() => undefined)
     await stop?.()
     log.info(`${plan.name} has stopped`)
@@ -36,10 +38,11 @@ export async function runProcess(plan: ProcessPlan): Promise<void> {
     process.channel.unref()
   }
   try {
-    started = plan.start()
+    started = plan.start(stopping.signal)
     await started
     if (process.connected) process.send?.({ ready: plan.name })
   } catch (error) {
+    if (stopping.signal.aborted) return
     log.fatal({ err: error }, `${plan.name} could not start`)
     process.exit(1)
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Log } from '../log/log.ts'
 import { warnSeldom } from '../log/warn-seldom.ts'
-import { isKeptByAnother } from './database-away.ts'
+import { isDatabaseAway, isKeptByAnother } from './database-away.ts'
 import { HeededClient } from './heeded-client.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
@@ -19,7 +19,33 @@ export async function migrate(url: string, log: Pick<Log, 'info' | 'warn'>): Pro
   while (!(await hasMigrated(url, log))) await setTimeout(restForOthers)
 }
 
+/**
+ * The same for a process that a supervisor has started: a database that is not there yet, as after a power cut, or is being
+ * failed over, is waited for. Ended and started again ten times a second it would soon be left ended. One that does not let us
+ * in is a mistake in DATABASE_URL, and no wait mends it.
+ *
+ * @throws what `stopping` is aborted for, too
+ */
+export async function migrateOnceThere(
+  url: string,
+  log: Pick<Log, 'info' | 'warn'>,
+  stopping: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await migrate(url, log)
+    } catch (err) {
+      if (!isDatabaseAway(err) || isTurnedAway(err)) throw err
+      warnSeldom(log, { err }, 'the database is not there yet; trying again')
+      await setTimeout(restForArrival, undefined, { signal: stopping })
+    }
+  }
+}
+
+const isTurnedAway = (err: unknown) => /^(?:28...|3D000)$/.test(String((err as { code?: unknown }).code))
+
 /** Milliseconds. */
+const restForArrival = 1_000
 const patience = 2_000
 const restForOthers = 3_000
 
@@ -29,6 +55,7 @@ async function hasMigrated(url: string, log: Pick<Log, 'info' | 'warn'>): Promis
   const client = new HeededClient({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
+    keepAlive: true,
     lock_timeout: patience,
     // Everybody waits for a table that is being changed, also when whoever changes it has been frozen.
     idle_in_transaction_session_timeout: 10_000,

@@ -26,7 +26,7 @@ function script(start: string, stop: string, grace = 5_000): string {
      import { runProcess } from ${from('shared/lifecycle/run-process.js')}
      import { openLog } from ${from('shared/log/log.js')}
      const log = openLog('process', 'info')
-     await runProcess({ name: 'process', log, grace: ${grace}, start: async () => {
+     await runProcess({ name: 'process', log, grace: ${grace}, start: async (stopping) => {
        const working = setInterval(() => {}, 1_000)
        ${start}
        return async () => {
@@ -141,3 +141,16 @@ test.each(['services/api/main.js', 'services/ops/main.js', 'workers/main.js'])(
     expect(told).not.toMatch(/^\s+at /m)
   },
 )
+
+test('told to stop before it has come to its start, it ends in order and at once', async () => {
+  const waiting = script(
+    `log.info('waiting'); await (await import('node:timers/promises')).setTimeout(60_000, undefined, { signal: stopping })`,
+    '',
+  )
+  const process = run(waiting)
+  await until('it waits', () => process.said().includes('waiting'))
+  process.child.kill('SIGTERM')
+  await ended(process)
+  expect(process.child.exitCode).toBe(0)
+  expect(process.said()).toEqual(['waiting', 'process is stopping', 'process has stopped'])
+})

@@ -1,8 +1,11 @@
 import { readdirSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { migrate } from '../../shared/postgres/migrate.ts'
+import { migrate, migrateOnceThere } from '../../shared/postgres/migrate.ts'
 import { openTestDatabase, type TestDatabase } from '../rig/database.ts'
+import { freePort } from '../rig/programs.ts'
 import { until } from '../rig/until.ts'
 
 let database: TestDatabase
@@ -28,4 +31,29 @@ test('processes that start together bring an empty database up to date once, and
     )
     return others.length === 0
   })
+})
+
+test('a process that is started before PostgreSQL waits for it, ends where it is not let in, and when it is told to', async () => {
+  const port = await freePort()
+  const address = new URL(database.url)
+  const url = Object.assign(new URL(database.url), { hostname: '127.0.0.1', port: String(port) }).href
+  const told: string[] = []
+  const log = { info: () => {}, warn: (_about: object, sentence?: string) => void told.push(sentence!) }
+  const stopping = new AbortController()
+
+  const started = migrateOnceThere(url, log, stopping.signal)
+  await until('it has knocked', () => told.length > 0)
+  expect(told).toEqual(['the database is not there yet; trying again'])
+  const server = createServer((socket) => {
+    const there = connect(Number(address.port), address.hostname)
+    pipeline(socket, there, socket, () => {})
+  }).listen(port, '127.0.0.1')
+  await started
+
+  const unknown = Object.assign(new URL(url), { pathname: '/nobodys' }).href
+  await expect(migrateOnceThere(unknown, log, stopping.signal)).rejects.toThrow('does not exist')
+  server.close()
+  const waiting = migrateOnceThere(url.replace(`:${port}`, ':1'), log, stopping.signal)
+  stopping.abort()
+  await expect(waiting).rejects.toThrow('aborted')
 })
