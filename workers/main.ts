@@ -24,6 +24,7 @@ import { openDomainWatch } from './mailer/domain-watch.ts'
 import { openHandOverJournals } from './mailer/hand-over-journal.ts'
 import { openHeartbeat } from './mailer/heartbeat.ts'
 import { openHeldLeases } from './mailer/held-leases.ts'
+import { openKeptMailings } from './mailer/kept-mailings.ts'
 import { openLettersInHand } from './mailer/letters-in-hand.ts'
 import { openLingering } from './mailer/lingering.ts'
 import { openPreparedLetters } from './mailer/prepared-letters.ts'
@@ -145,6 +146,7 @@ async function start(stopping: AbortSignal): Promise<() => Promise<void>> {
     inHand,
     lingering,
     // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
+    kept: openKeptMailings(),
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }

@@ -44,8 +44,7 @@ export function openChildProcesses(options: Options): ChildProcesses {
         // Ctrl-C at the terminal is for the launcher, which stops the others in order.
         detached: true,
       })
-      const log = createWriteStream(join(options.logFolder, `${plan.name}.log`), { flags: isRestart ? 'a' : 'w' })
-      log.on('error', (error) => options.say(`The log of ${plan.name} cannot be written: ${error.message}.`))
+      const log = openLogFile(join(options.logFolder, `${plan.name}.log`), isRestart ? 'a' : 'w', options.say)
       const lastWords: string[] = []
       let isReady = false
       const ready = (line: string) => {
@@ -94,6 +93,28 @@ export function openChildProcesses(options: Options): ChildProcesses {
       await found.ended
       clearTimeout(timer)
     },
+  }
+}
+
+/** Milliseconds after which a file that could not be written is tried again. */
+const restAfterFault = 60_000
+
+/** A file that takes lines until its disk is full, and again once there is room. */
+function openLogFile(path: string, flags: 'a' | 'w', say: (line: string) => void) {
+  let stream = open(flags)
+  let brokenAt = 0
+  function open(flags: 'a' | 'w') {
+    return createWriteStream(path, { flags, mode: 0o600 }).on('error', ({ message }) => {
+      brokenAt = performance.now()
+      say(`${path} cannot be written: ${message}.`)
+    })
+  }
+  return {
+    write(line: string): void {
+      if (stream.errored && performance.now() - brokenAt > restAfterFault) stream = open('a')
+      if (!stream.errored) stream.write(line)
+    },
+    end: () => void (stream.errored ?? stream.end()),
   }
 }
 

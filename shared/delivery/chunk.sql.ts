@@ -165,14 +165,17 @@ export async function closeChunk(
     // What this statement counts it has seen as it began. Where it had to wait, for a first writing of the letters whose answer was
     // lost, the row is another by then, open, and the letters are not counted: so it is done only where it was open before.
     text: `with owed as (
-       select count(*) as letters, (select state from chunks where mailing_id = $1 and n = $2) as seen, min(coalesce(d.until, now())) as first
+       select count(*) as letters, (select state from chunks where mailing_id = $1 and n = $2) as seen, min(coalesce(d.until, now())) as first,
+              -- What is unsent of it is closed, whatever its hour.
+              exists (select from mailings where id = $1 and state in ('cancelled', 'superseded')) as is_ended
          from chunks c
          join deliveries d on d.mailing_id = c.mailing_id and d.subscription_id > c.after_id and d.subscription_id <= c.upto_id
         where c.mailing_id = $1 and c.n = $2 and d.state in ('due', 'claimed', 'deferred')
      )
      update chunks c
         set state = case when c.state = 'open' and owed.seen = 'open' and owed.letters = 0 then 'done' else c.state end,
-            next_at = greatest(coalesce(owed.first, now()), now() + $4 * interval '1 second'), lease_until = null,
+            next_at = greatest(case when owed.is_ended then now() else coalesce(owed.first, now()) end,
+                               now() + $4 * interval '1 second'), lease_until = null,
             vain_since = case when $5 or owed.first > now() then null else c.vain_since end
        from owed
       where c.mailing_id = $1 and c.n = $2 and c.fence = $3
@@ -198,7 +201,7 @@ export async function dueChunks(db: Db, most: number, heardUntil: number | null)
     text: `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
             case when c.lease_until is not null then json_build_object('until', c.lease_until::text,
               'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int) end as abandoned,
-            ${waited('c.next_at')} as waited
+            ${waited('least(c.next_at, m.done_at)')} as waited
        from mailings m
        join chunks c on c.mailing_id = m.id
       where m.state not in ('accepted', 'failed', 'done') and not m.paused

@@ -15,6 +15,8 @@ export type ListenPlan = {
 
 /** How long after a broken connection the next one is tried, in milliseconds. */
 const restAfterBreak = 1_000
+/** Milliseconds. What is asked of it is to listen, once. */
+const longestAnswer = 10_000
 /** Milliseconds; a server that lives hangs up in some, and one that hangs never does. */
 const longestGoodbye = 2_000
 
@@ -33,6 +35,7 @@ export function openListener({ url, name, statement, log, hear }: ListenPlan): {
       connectionString: url,
       application_name: name,
       connectionTimeoutMillis: 5_000,
+      query_timeout: longestAnswer,
       ...keepAlive,
     })
     client = opened

@@ -125,7 +125,14 @@ export function openWorker<Name extends QueueName>(
     const connection = postgresOptions(store.databaseUrl)
     const worker = new CalmWorker(name, processor, { ...options, connection }, steadfastBackend)
     worker.on('error', tellTrouble(log, name))
-    return { close: () => worker.close() }
+    return {
+      close: async () => {
+        // It takes leave of its own connection as well, and over one that fell silent nobody answers.
+        const closed = worker.close()
+        await Promise.race([closed, Promise.allSettled(underWay).then(() => within(longestGoodbye, closed, undefined))])
+        await Promise.allSettled(underWay)
+      },
+    }
   }
   // It waits for a job for so long at the most, and is answered then, if only that there is none. Of a connection that fell
   // silent nothing else tells, and what is asked over it would be waited for until the process is started anew.

@@ -66,6 +66,11 @@ export class SmtpConnection {
     return this.#state === 'idle' && !this.#wasCut
   }
 
+  /** Whether the host has spoken: from then on a login may be on its way. */
+  get isGreeted(): boolean {
+    return this.#phase !== 'connect' && this.#phase !== 'greeting'
+  }
+
   get isLeaving(): boolean {
     return this.#state === 'quitting'
   }

@@ -28,7 +28,7 @@ export type SmtpLimits = {
   /**
    * The first wait after the host could not be reached; it doubles up to `longestWait`. That one is shorter than what
    * lies between two tries of whoever has letters, so that each of those finds out, and none is told from memory that a
-   * host is away which is back.
+   * host is away which is back, but for one that refuses our login.
    */
   readonly firstWait: number
   readonly longestWait: number

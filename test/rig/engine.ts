@@ -9,6 +9,7 @@ import { cutAudience, type FanOutDeps } from '../../workers/fan-out/cut-audience
 import { openDomainWatch } from '../../workers/mailer/domain-watch.ts'
 import { noJournals } from '../../workers/mailer/hand-over-journal.ts'
 import { openHeldLeases } from '../../workers/mailer/held-leases.ts'
+import { openKeptMailings } from '../../workers/mailer/kept-mailings.ts'
 import { openLettersInHand } from '../../workers/mailer/letters-in-hand.ts'
 import { openLingering } from '../../workers/mailer/lingering.ts'
 import { openPreparedLetters } from '../../workers/mailer/prepared-letters.ts'
@@ -81,6 +82,7 @@ export function openEngine(pool: Pool, smtpUrl: string, wishes: Partial<MailerDe
     receivingDomains: { isNowhere: async () => false },
     inHand: openLettersInHand(),
     lingering: openLingering(log),
+    kept: openKeptMailings(),
     windowSize: openWindowSize({ least: 20, most: chunkSize }),
     curve: { firstWait: 300, window: 172_800 },
     doubt: 'resend',

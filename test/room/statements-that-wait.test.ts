@@ -356,3 +356,41 @@ test('a reader turns to digests though the line of another newsroom is in somebo
     expect(await change).toBe(true)
   })
 })
+
+test('while somebody keeps the row of a mailing, one of its chunks waits for it and the others take no turn; a reader’s row keeps none but its own', async () => {
+  const inbox = await openRecordingInbox()
+  const engine = openEngine(database.pool, inbox.url, { chunkSize: 1 })
+  const other = await givenNewsroom(database.pool)
+  const [reader] = await givenReaders(database.pool, other, 3)
+  const { mailingId } = await givenMailing(database.pool, other)
+  await cutAudience(engine.fanOut, mailingId)
+  const fences = async () => {
+    const { rows } = await database.pool.query<{ fence: number }>(
+      'select fence::int from chunks where mailing_id = $1 order by n',
+      [mailingId],
+    )
+    return rows.map(({ fence }) => fence)
+  }
+  const all = (await fences()).map((_, n) => ({ mailingId, chunk: n }))
+  const workAll = async () => {
+    for (const job of all) await sendChunk(engine.mailer, job)
+    return (await fences()).filter((fence) => fence > 0).length
+  }
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from subscriptions where id = $1 for update', [reader!.subscriptionId])
+    expect(await workAll()).toBe(all.length)
+  })
+  expect(inbox.received).toHaveLength(2)
+  await database.pool.query('update chunks set fence = 0, next_at = now()')
+  await inTransaction(database.pool, async (tx) => {
+    await tx.query('select from mailings where id = $1 for update', [mailingId])
+    expect(await workAll()).toBe(1)
+    expect(engine.mailer.kept.isKept(mailingId)).toBe(true)
+  })
+  await until('it is looked at again', () => !engine.mailer.kept.isKept(mailingId))
+  await database.pool.query('update chunks set next_at = now()')
+  await engine.reconcileAndSend()
+  expect(inbox.received).toHaveLength(3)
+  await engine.close()
+  await inbox.close()
+})

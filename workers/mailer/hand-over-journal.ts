@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import type { Claimed, HeldChunk, Recorded } from '../../shared/delivery/delivery.ts'
 import type { Log } from '../../shared/log/log.ts'
@@ -73,6 +83,8 @@ export function openHandOverJournals(folder: string, log: Log): HandOverJournals
   const remove = (path: string) => rmSync(path, { force: true })
   return {
     get areKept() {
+      // Where the disk is full at the end of a mailing, the next journal may not be begun before morning.
+      if (!areKept) areKept = canWrite(join(folder, `probe-${process.pid}`))
       return areKept
     },
     open: (chunk) => openJournal(pathOf(chunk), boot, () => remove(pathOf(chunk)), tell, log),
@@ -212,6 +224,17 @@ function sweepIfThere(folder: string): void {
     sweep(folder)
   } catch {
     // Whoever writes the next journal there tells what is wrong with it.
+  }
+}
+
+function canWrite(path: string): boolean {
+  try {
+    writeFileSync(path, 'Can it be written?\n', { mode: 0o600 })
+    return true
+  } catch {
+    return false
+  } finally {
+    rmSync(path, { force: true })
   }
 }
 

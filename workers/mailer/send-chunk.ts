@@ -12,6 +12,7 @@ import type { Wake } from '../../shared/queues/wake.ts'
 import { giveBack } from './give-back.ts'
 import { type HandOverDeps, handOver, type Turn } from './hand-over.ts'
 import type { HeldLeases } from './held-leases.ts'
+import type { KeptMailings } from './kept-mailings.ts'
 import type { Lingering } from './lingering.ts'
 import { outlast } from './outlast.ts'
 import type { PreparedLetters } from './prepared-letters.ts'
@@ -26,6 +27,7 @@ export type MailerDeps = HandOverDeps &
     readonly leases: HeldLeases
     readonly windowSize: WindowSize
     readonly lingering: Lingering
+    readonly kept: KeptMailings
   }
 
 /**
@@ -36,7 +38,8 @@ export async function sendChunk(
   deps: MailerDeps,
   { mailingId, chunk: n, abandoned }: Payloads['mail-bulk'],
 ): Promise<void> {
-  if (deps.stopping()) return
+  // Its chunk stays due, and is woken again.
+  if (deps.stopping() || deps.kept.isKept(mailingId)) return
   const askedAt = performance.now()
   const taken = await leaseChunk(deps.pool, { mailingId, n }, abandoned ?? null)
   if (taken === null) return
@@ -97,9 +100,11 @@ const restAfterTrouble = 2
 const restAfterNothing = 1
 
 /** What a claim that was given up for somebody else's lock comes to: nothing was claimed, and the chunk has its turn later. */
-function unlessKept(error: unknown): 'kept' {
-  if (isKeptByAnother(error)) return 'kept'
-  throw error
+function unlessKept(error: unknown): { keptOf: 'mailing' | 'reader' } {
+  if (!isKeptByAnother(error)) throw error
+  // PostgreSQL says where it waited: for a row of that table, or in that function for who waits for claims.
+  const { where = '' } = error as { where?: string }
+  return { keptOf: /relation "mailings"|begin_claim/.test(where) ? 'mailing' : 'reader' }
 }
 
 /** It takes letters, and is left alone for a second at a time: put off by so little, one chunk after another would wait for the next round. */
@@ -134,8 +139,9 @@ async function sendWindows(
     const askedAt = performance.now()
     const window = await claim(deps.pool, chunk, { most, window: deps.curve.window }).catch(unlessKept)
     const isLate = performance.now() - askedAt >= claimValidity
-    turn.wasInVain = window === 'kept'
-    if (window === 'kept') {
+    turn.wasInVain = 'keptOf' in window
+    if ('keptOf' in window) {
+      if (window.keptOf === 'mailing') deps.kept.tell(chunk.mailingId)
       warnSeldom(deps.log, { mailing: chunk.mailingId }, 'letters wait for what somebody keeps locked')
       return restAfterNothing
     }

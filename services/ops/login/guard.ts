@@ -1,6 +1,7 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import secureSession from '@fastify/secure-session'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { warnSeldom } from '../../../shared/log/warn-seldom.ts'
 import type { OpsDeps } from '../ops-deps.ts'
 import { boardApiPath } from '../queue-board/board-path.ts'
 import { answerRefusal, sendProblem, wantsPage } from '../refusal-replies.ts'
@@ -66,7 +67,7 @@ async function admitScraper(
     if (verdict !== 'wrong') {
       return sendProblem(reply.header('Retry-After', verdict.waitSeconds), 'TOO_MANY_REQUESTS')
     }
-    deps.log.warn({ from: request.ip, door: 'metrics' }, 'wrong password')
+    warnSeldom(deps.log, { from: request.ip, door: 'metrics' }, 'wrong password', 'metrics')
   }
   return sendProblem(reply.header('WWW-Authenticate', 'Basic realm="Pressebud", charset="UTF-8"'), 'LOGIN_NEEDED')
 }

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { warnSeldom } from '../../../shared/log/warn-seldom.ts'
 import { askForPassword, safeNext } from './ask-for-password.ts'
 import type { GuardDeps } from './guard.ts'
 
@@ -17,10 +18,8 @@ export function loginDoor(app: FastifyInstance, deps: GuardDeps): void {
       deps.log.info({ from: request.ip }, 'operator logged in')
       return reply.redirect(next, 303)
     }
-    deps.log.warn(
-      { from: request.ip, door: 'login' },
-      verdict === 'wrong' ? 'wrong password' : 'login refused: too many tries',
-    )
+    const sentence = verdict === 'wrong' ? 'wrong password' : 'login refused: too many tries'
+    warnSeldom(deps.log, { from: request.ip, door: 'login' }, sentence, 'login')
     if (verdict === 'wrong') {
       const text = 'That is not the password. It is the value of OPS_PASSWORD where this process was started.'
       return askForPassword(request, reply, { status: 401, text }, next)

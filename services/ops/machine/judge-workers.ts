@@ -28,7 +28,7 @@ export function judgeWorkers(workers: readonly WorkerStanding[], now: Date): Fin
       meaning:
         'Its journal tells how far each letter of a killed process had come. Without one, everything it had in hand is in doubt: hundreds of letters.',
       wrong: journalless > 0,
-      todo: 'Letters leave all the same. Is the disk of JOURNAL_DIR full, or may the process not write there? Its log says why.',
+      todo: 'Letters leave all the same. Is the disk of JOURNAL_DIR full, or may the process not write there? Its log says why. On Windows none can be kept.',
       href: '#workers',
     },
     {
