@@ -191,24 +191,31 @@ export async function closeChunk(
 }
 
 /**
- * Chunks that are due and in nobody's hands: the abandoned, of which there are never many, and then the lowest ranks.
+ * Chunks that are due and in nobody's hands: the abandoned, of which there are never many, and then the lowest ranks; a quarter of
+ * them those that have been due for longest, because where many come back every few seconds they are always the same.
  *
  * @param heardUntil the database's hour, in milliseconds, up to which every holder could have renewed: a lease that had run out
  * by then is abandoned, if it has by now: the server's clock may have been set back. Null: nobody can tell, and none is.
  */
 export async function dueChunks(db: Db, most: number, heardUntil: number | null): Promise<WakeableChunk[]> {
   const { rows } = await db.query<WakeableChunk>({
-    text: `select c.mailing_id as "mailingId", c.n, c.rank, c.fence,
-            case when c.lease_until is not null then json_build_object('until', c.lease_until::text,
-              'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - c.lease_until))))::int) end as abandoned,
-            ${waited('least(c.next_at, m.done_at)')} as waited
-       from mailings m
-       join chunks c on c.mailing_id = m.id
-      where m.state not in ('accepted', 'failed', 'done') and not m.paused
-        -- What is unsent of a mailing that was ended is closed at once, also letters that wait for another try.
-        and c.state <> 'done' and (c.next_at <= now() or m.state in ('cancelled', 'superseded'))
-        and (c.lease_until is null or (c.lease_until < to_timestamp($2::float8 / 1000) and c.lease_until < now()))
-      order by c.lease_until is null, c.rank, c.mailing_id
+    text: `with due as (
+       select c.mailing_id, c.n, c.rank, c.fence, c.lease_until, least(c.next_at, m.done_at) as since,
+              row_number() over (order by c.lease_until is null, c.rank, c.mailing_id) as turn,
+              row_number() over (order by c.next_at, c.rank, c.mailing_id) as age
+         from mailings m
+         join chunks c on c.mailing_id = m.id
+        where m.state not in ('accepted', 'failed', 'done') and not m.paused
+          -- What is unsent of a mailing that was ended is closed at once, also letters that wait for another try.
+          and c.state <> 'done' and (c.next_at <= now() or m.state in ('cancelled', 'superseded'))
+          and (c.lease_until is null or (c.lease_until < to_timestamp($2::float8 / 1000) and c.lease_until < now()))
+     )
+     select mailing_id as "mailingId", n, rank, fence,
+            case when lease_until is not null then json_build_object('until', lease_until::text,
+              'age', floor(2 * sqrt(greatest(0, extract(epoch from now() - lease_until))))::int) end as abandoned,
+            ${waited('since')} as waited
+       from due
+      order by turn <= $1 * 3 / 4 or age <= $1 / 4 desc, turn
       limit $1`,
     values: [most, heardUntil],
   })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { closeChunk, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
+import { closeChunk, dueChunks, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { dealDeliveries } from '../../shared/delivery/deal.sql.ts'
 import { insertDigestMailing } from '../../shared/mailing/digest-mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
@@ -153,4 +153,35 @@ describe('a mailing', () => {
       { n: 4, rank: 17 },
     ])
   })
+})
+
+test('the reconciler wakes the most urgent chunks, and of all others first those that have been due for longest', async () => {
+  const mailing = await publish()
+  await database.pool.query(`update chunks set next_at = now() where mailing_id = $1`, [mailing])
+  await database.pool.query(
+    `update chunks set next_at = now() - interval '1 hour' where mailing_id = $1 and rank in (28, 29)`,
+    [mailing],
+  )
+  const ranks = async (most: number) =>
+    (await dueChunks(database.pool, most, Date.now())).map(({ rank }) => rank).toSorted((a, b) => a - b)
+  expect(await ranks(8)).toEqual([0, 1, 2, 3, 4, 5, 28, 29])
+  expect(await ranks(40)).toEqual(Array.from({ length: 30 }, (_, rank) => rank))
+})
+
+test('a chunk that comes to nothing, minute after minute, keeps no place before what is under way', async () => {
+  const first = await publish()
+  for (let chunk = 0; chunk < 20; chunk += 1) await turn()
+  const lowest = async () => {
+    const { rows } = await database.pool.query<{ rank: number }>('select ranks_from($1) as rank', [
+      (await givenMailing(database.pool, newsroom)).mailingId,
+    ])
+    return rows[0]!.rank
+  }
+  expect(await lowest()).toBe(20)
+  // As one that faults at every turn; the others go on.
+  const stuck = `update chunks set state = 'open', vain_since = now() - $2 * interval '1 second' where mailing_id = $1 and rank = 5`
+  await database.pool.query(stuck, [first, 20])
+  expect(await lowest()).toBe(5)
+  await database.pool.query(stuck, [first, 70])
+  expect(await lowest()).toBe(20)
 })
