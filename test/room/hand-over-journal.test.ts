@@ -238,6 +238,22 @@ test.each(['nothing', 'half a line'] as const)(
   },
 )
 
+test('a disk that has room again is known to have it before the next journal is begun, and nothing is left of the question', () => {
+  fillDisk(0, 'nothing')
+  const full = vi.spyOn(fs, 'writeFileSync').mockImplementation(() => {
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  })
+  syncBuiltinESMExports()
+  const letter = { subscriptionId: '1' as SubscriptionId, address: 'a@readers.example', language: 'nb', attempt: 1 }
+  expect(journals.areKept).toBe(true)
+  journals.open({ mailingId: '1' as MailingId, n: 0, fence: '1' }).dot(letter)
+  expect([journals.areKept, journals.areKept]).toEqual([false, false])
+  full.mockRestore()
+  syncBuiltinESMExports()
+  expect(journals.areKept).toBe(true)
+  expect(readdirSync(folder)).toEqual([])
+})
+
 test.each(['nothing', 'half a line'] as const)(
   'where a journal of which the disk takes %s cannot be removed either, no further dot leaves, and of the others it tells',
   (takes) => {

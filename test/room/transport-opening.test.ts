@@ -170,6 +170,28 @@ test('a password that is wrong is tried on one connection, however many there ma
   expect(heard.length).toBeLessThan(10)
 })
 
+test('a host that takes its time over a login is sent no second one meanwhile', async ({ host, transport }) => {
+  const asked = signal()
+  const goOn = signal()
+  let logins = 0
+  const { url } = await host(async (wire) => {
+    await welcome(wire, 'AUTH PLAIN')
+    await wire.hear()
+    logins += 1
+    asked.give()
+    await goOn.given
+    wire.say('535 5.7.8 wrong password')
+    await wire.hearEnd()
+  })
+  const { send } = transport(withLogin(url, ''), { connections: 10, limits: { knock: 10 } })
+  const outcomes = Array.from({ length: 20 }, () => send(letter))
+  await asked.given
+  await new Promise((resolve) => setTimeout(resolve, 150))
+  expect(logins).toBe(1)
+  goOn.give()
+  for (const outcome of await Promise.all(outcomes)) expect(outcome).toMatchObject({ kind: 'refused', phase: 'auth' })
+})
+
 test('a password that is right opens as many connections as are allowed', async ({ host, transport }) => {
   const allHere = signal()
   let open = 0
