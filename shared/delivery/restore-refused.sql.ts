@@ -14,7 +14,7 @@ export type Restored = {
   readonly left: number
 }
 
-/** The commonest words in which a mailing's readers were refused for good, addresses and all, and how often. */
+/** The commonest words in which a mailing's readers were refused for good, without the addresses in them, and how often. */
 export async function listRefusals(db: Db, id: MailingId): Promise<{ reply: string; letters: number }[]> {
   const { rows } = await db.query<{ reply: string; letters: number }>(
     `select regexp_replace(coalesce(d.reply, ''), '\\S+@\\S+', '…', 'g') as reply, count(*)::int as letters
@@ -35,7 +35,7 @@ export async function listRefusals(db: Db, id: MailingId): Promise<{ reply: stri
 export async function restoreRefused(
   pool: Pool,
   id: MailingId,
-  progress: (sofar: Restored) => void,
+  progress: (soFar: Restored) => void,
 ): Promise<Restored | 'unknown'> {
   let sum: Restored = { subscriptions: 0, letters: 0, left: 0 }
   for (const chunk of await listRefusedChunks(pool, id)) {
@@ -93,7 +93,7 @@ async function takeRefused(db: Db, id: MailingId, n: number): Promise<Refused[] 
   return refused
 }
 
-/** Also to whom another mailing's readers were brought back with before: one reader may have been refused in both at once. */
+/** Also to those who were brought back with another mailing before: one reader may have been refused in both at once. */
 async function oweAgain(db: Db, id: MailingId, n: number, refused: readonly Refused[]): Promise<number> {
   const { rows } = await db.query<{ letters: number }>(
     `with moved as (

@@ -32,7 +32,7 @@ export type Judgement = {
   readonly chance: number
   /** DNS, too, says that the reader's domain does not exist. */
   readonly isNowhere?: boolean
-  /** What is known of the mail host; not given: it takes nothing else, and for nobody. */
+  /** What is known of the mail host; not given: that it takes nothing else. */
   readonly host?: Pick<RelayCircuit, 'takesOthers' | 'tellRefusal'>
   /** To whom the letter was. */
   readonly address?: string
