@@ -29,6 +29,7 @@ describe('help', () => {
     'mailing resume',
     'mailing cancel',
     'mailing settle',
+    'mailing restore-readers',
     'pace list',
     'pace free',
     'demo',
