@@ -145,8 +145,8 @@ async function start(stopping: AbortSignal): Promise<() => Promise<void>> {
     watch,
     inHand,
     lingering,
-    // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     kept: openKeptMailings(),
+    // One more than a chunk holds: a window that is not full shows, without asking, that nothing is left.
     windowSize: openWindowSize({ least: settings.SMTP_CONNECTIONS * 4, most: settings.CHUNK_SIZE + 1 }),
     doubt: settings.IN_DOUBT as 'resend' | 'hold',
   }

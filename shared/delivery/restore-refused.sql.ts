@@ -3,6 +3,7 @@ import { holdMailing, holdRevisions, reopenMailing, reopenStates } from '../mail
 import type { Db, Pool } from '../postgres/pool.ts'
 import { inTransaction } from '../postgres/transaction.ts'
 import { lockRefused, type Refused, restoreBounced } from '../subscription/end-bounced.sql.ts'
+import type { SubscriptionId } from '../subscription/subscription.ts'
 import { liftBounced } from '../suppression/suppression.sql.ts'
 
 export type Restored = {
@@ -59,11 +60,11 @@ async function restoreChunk(tx: Db, id: MailingId, n: number): Promise<Restored 
   const refused = await takeRefused(tx, id, n)
   if (!Array.isArray(refused)) return { subscriptions: 0, letters: 0, left: refused.left }
   await lockRefused(tx, refused)
-  await liftBounced(tx, refused)
-  const subscriptions = await restoreBounced(tx, refused)
-  const letters = stands && reopenStates.includes(state) ? await oweAgain(tx, id, n, refused) : 0
+  const restored = await restoreBounced(tx, refused, await liftBounced(tx, refused))
+  // Only to them: until this moment nothing was owed to them, and so no digest has told them of it meanwhile.
+  const letters = stands && reopenStates.includes(state) ? await oweAgain(tx, id, n, restored) : 0
   if (letters > 0) await reopenMailing(tx, id)
-  return { subscriptions, letters, left: 0 }
+  return { subscriptions: restored.length, letters, left: 0 }
 }
 
 async function listRefusedChunks(db: Db, id: MailingId): Promise<number[]> {
@@ -93,17 +94,12 @@ async function takeRefused(db: Db, id: MailingId, n: number): Promise<Refused[] 
   return refused
 }
 
-/** Also to those who were brought back with another mailing before: one reader may have been refused in both at once. */
-async function oweAgain(db: Db, id: MailingId, n: number, refused: readonly Refused[]): Promise<number> {
+async function oweAgain(db: Db, id: MailingId, n: number, readers: readonly SubscriptionId[]): Promise<number> {
   const { rows } = await db.query<{ letters: number }>(
     `with moved as (
-       update deliveries d set state = 'due', at = now(), until = null, reply = null
-         from mailings m, subscriptions s, subscribers b
-        where d.mailing_id = $1 and d.subscription_id = any($3::bigint[]) and d.state = 'bounced'
-          and m.id = $1 and s.id = d.subscription_id and b.id = s.subscriber_id
-          and s.state = 'active' and s.activated_at <= m.accepted_at and b.address is not null
-          and not exists (select from suppressions x where x.address_hash = b.address_hash)
-       returning d.subscription_id
+       update deliveries set state = 'due', at = now(), until = null, reply = null
+        where mailing_id = $1 and subscription_id = any($3::bigint[]) and state = 'bounced'
+       returning subscription_id
      ), tally as (
        select count(*)::int as letters from moved
      ), counted as (
@@ -113,7 +109,7 @@ async function oweAgain(db: Db, id: MailingId, n: number, refused: readonly Refu
         where c.mailing_id = $1 and c.n = $2 and tally.letters > 0
      )
      select letters from tally`,
-    [id, n, refused.map(({ subscriptionId }) => subscriptionId)],
+    [id, n, readers],
   )
   return rows[0]!.letters
 }

@@ -5,6 +5,7 @@ import type { Log } from '../log/log.ts'
 import { warnSeldom } from '../log/warn-seldom.ts'
 import { isDatabaseAway, isKeptByAnother } from './database-away.ts'
 import { HeededClient } from './heeded-client.ts'
+import { keepAlive } from './pool.ts'
 
 const folder = join(import.meta.dirname, 'migrations')
 
@@ -55,7 +56,7 @@ async function hasMigrated(url: string, log: Pick<Log, 'info' | 'warn'>): Promis
   const client = new HeededClient({
     connectionString: url,
     connectionTimeoutMillis: 5_000,
-    keepAlive: true,
+    ...keepAlive,
     lock_timeout: patience,
     // Everybody waits for a table that is being changed, also when whoever changes it has been frozen.
     idle_in_transaction_session_timeout: 10_000,

@@ -1,4 +1,5 @@
 import type { Db } from '../postgres/pool.ts'
+import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId } from './subscription.ts'
 
 /** Ends every subscription of the addresses behind these: they can be reached through none of them. */
@@ -27,18 +28,24 @@ export async function lockRefused(db: Db, refused: readonly Refused[]): Promise<
 }
 
 /**
- * Takes back what `endBounced` did for these letters, by when it was done: whoever has left, come back or been erased since, or
- * may get no mail for another reason, stays as they are. How many subscriptions are followed again.
+ * Takes back what `endBounced` did for these letters, by when it was done: whoever has left, come back or been erased since stays as
+ * they are. Returns the subscriptions that are followed again.
+ *
+ * @param lifted whose addresses were refused then, and by nobody since: one that a subscription was moved to is another's word
  */
-export async function restoreBounced(db: Db, refused: readonly Refused[]): Promise<number> {
-  const { rowCount } = await db.query(
+export async function restoreBounced(
+  db: Db,
+  refused: readonly Refused[],
+  lifted: readonly SubscriberId[],
+): Promise<SubscriptionId[]> {
+  const { rows } = await db.query<{ id: SubscriptionId }>(
     `update subscriptions s set state = 'active', ended_at = null, ended_reason = null
        from unnest($1::bigint[], $2::timestamptz[]) as r (subscription_id, at)
        join subscriptions own on own.id = r.subscription_id
-       join subscribers b on b.id = own.subscriber_id and b.address is not null
+       join subscribers b on b.id = own.subscriber_id and b.id = any($3::bigint[]) and b.address is not null
       where s.subscriber_id = b.id and s.state = 'ended' and s.ended_reason = 'bounced' and s.ended_at = r.at
-        and not exists (select from suppressions x where x.address_hash = b.address_hash)`,
-    [refused.map(({ subscriptionId }) => subscriptionId), refused.map(({ at }) => at)],
+     returning s.id`,
+    [refused.map(({ subscriptionId }) => subscriptionId), refused.map(({ at }) => at), lifted],
   )
-  return rowCount ?? 0
+  return rows.map(({ id }) => id)
 }

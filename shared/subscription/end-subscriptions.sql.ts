@@ -19,7 +19,7 @@ export async function endAllOf(
     `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
       where subscriber_id = any($1::bigint[])
-        and (state in ('pending', 'active') or $2 = 'unsubscribed' and state = 'ended' and ended_reason in ('merged', 'bounced'))
+        and (state in ('pending', 'active') or $2 in ('unsubscribed', 'operator') and state = 'ended' and ended_reason in ('merged', 'bounced'))
      returning id, newsroom_id, subscriber_id`,
     [subscribers, reason],
   )

@@ -16,15 +16,20 @@ export async function suppressBounced(db: Db, subscriptions: readonly Subscripti
   )
 }
 
-/** Takes back what `suppressBounced` did for these letters, by when it was done; what was said of an address before or since stays. */
-export async function liftBounced(db: Db, refused: readonly Refused[]): Promise<void> {
-  await db.query(
+/**
+ * Takes back what `suppressBounced` did for these letters, by when it was done; what was said of an address before or since stays.
+ * Returns whose addresses those were.
+ */
+export async function liftBounced(db: Db, refused: readonly Refused[]): Promise<SubscriberId[]> {
+  const { rows } = await db.query<{ id: SubscriberId }>(
     `delete from suppressions x
       using unnest($1::bigint[], $2::timestamptz[]) as r (subscription_id, at), subscriptions s, subscribers b
       where s.id = r.subscription_id and b.id = s.subscriber_id
-        and x.address_hash = b.address_hash and x.reason = 'bounced' and x.at = r.at`,
+        and x.address_hash = b.address_hash and x.reason = 'bounced' and x.at = r.at
+     returning b.id`,
     [refused.map(({ subscriptionId }) => subscriptionId), refused.map(({ at }) => at)],
   )
+  return rows.map(({ id }) => id)
 }
 
 /** Suppresses the address of one subscriber: a mail host refused it for good. */

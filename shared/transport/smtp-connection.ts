@@ -66,9 +66,8 @@ export class SmtpConnection {
     return this.#state === 'idle' && !this.#wasCut
   }
 
-  /** Whether the host has spoken: from then on a login may be on its way. */
-  get isGreeted(): boolean {
-    return this.#phase !== 'connect' && this.#phase !== 'greeting'
+  get isLoggingIn(): boolean {
+    return this.#state === 'opening' && this.#phase === 'auth'
   }
 
   get isLeaving(): boolean {

@@ -98,12 +98,12 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     return knocks() === 0 && outage.current(performance.now()) === null
   }
 
-  /** Connections that are being opened, but for those a machine of the host keeps waiting for its greeting; a login has been sent in none. */
+  /** Connections that are being opened, but for those a machine of the host keeps waiting before a login is sent. */
   function knocks(): number {
     if (opening.size === 0) return 0
     const since = performance.now() - limits.knock
     let young = 0
-    for (const connection of opening) if (connection.isGreeted || connection.startedAt > since) young += 1
+    for (const connection of opening) if (connection.isLoggingIn || connection.startedAt > since) young += 1
     return young
   }
 

@@ -84,7 +84,7 @@ export function openHandOverJournals(folder: string, log: Log): HandOverJournals
   return {
     get areKept() {
       // Where the disk is full at the end of a mailing, the next journal may not be begun before morning.
-      if (!areKept) areKept = canWrite(join(folder, `probe-${process.pid}`))
+      if (!areKept) areKept = canWrite(join(folder, `probe-${process.pid}.journal`))
       return areKept
     },
     open: (chunk) => openJournal(pathOf(chunk), boot, () => remove(pathOf(chunk)), tell, log),
@@ -230,11 +230,10 @@ function sweepIfThere(folder: string): void {
 function canWrite(path: string): boolean {
   try {
     writeFileSync(path, 'Can it be written?\n', { mode: 0o600 })
+    rmSync(path, { force: true })
     return true
   } catch {
     return false
-  } finally {
-    rmSync(path, { force: true })
   }
 }
 

@@ -102,9 +102,9 @@ const restAfterNothing = 1
 /** What a claim that was given up for somebody else's lock comes to: nothing was claimed, and the chunk has its turn later. */
 function unlessKept(error: unknown): { keptOf: 'mailing' | 'reader' } {
   if (!isKeptByAnother(error)) throw error
-  // PostgreSQL says where it waited: for a row of that table, or in that function for who waits for claims.
+  // PostgreSQL says for a row of which table it waited, and nothing where it did for who waits for the mailing's claims.
   const { where = '' } = error as { where?: string }
-  return { keptOf: /relation "mailings"|begin_claim/.test(where) ? 'mailing' : 'reader' }
+  return { keptOf: where === '' || where.includes('relation "mailings"') ? 'mailing' : 'reader' }
 }
 
 /** It takes letters, and is left alone for a second at a time: put off by so little, one chunk after another would wait for the next round. */
