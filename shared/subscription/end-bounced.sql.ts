@@ -2,13 +2,16 @@ import type { Db } from '../postgres/pool.ts'
 import type { SubscriberId } from '../subscriber/subscriber.ts'
 import type { SubscriptionId } from './subscription.ts'
 
-/** Ends every subscription of the addresses behind these: they can be reached through none of them. */
+/** Ends every subscription of the addresses behind these: they can be reached through none of them. In order: who brings readers back locks them so. */
 export async function endBounced(db: Db, subscriptions: readonly SubscriptionId[]): Promise<void> {
   await db.query(
-    `update subscriptions s
+    `update subscriptions
         set state = 'ended', ended_at = now(), ended_reason = 'bounced'
-       from subscriptions refused
-      where refused.id = any($1::bigint[]) and s.subscriber_id = refused.subscriber_id and s.state = 'active'`,
+      where id = any(array(select s.id from subscriptions s
+                            where s.subscriber_id in (select subscriber_id from subscriptions where id = any($1::bigint[]))
+                              and s.state = 'active'
+                            order by s.id
+                              for no key update of s))`,
     [subscriptions],
   )
 }

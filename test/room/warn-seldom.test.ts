@@ -70,6 +70,18 @@ describe('what says the same again while it lasts', () => {
   })
 })
 
+/** What a workers process tells PostgreSQL every few seconds, unasked. */
+const openTellers = (pool: Pool, log: Log) => ({
+  watch: openDomainWatch({ pool, log, now: () => new Date(), connections: 4 }),
+  heartbeat: openHeartbeat({
+    pool,
+    log,
+    circuit: openRelayCircuit(log),
+    watch: { waitsFor: () => 0 },
+    journals: noJournals,
+  }),
+})
+
 describe('while PostgreSQL is away', () => {
   const chunk = (n: number): HeldChunk => ({ mailingId: '1' as HeldChunk['mailingId'], n, fence: '1' })
 
@@ -96,14 +108,7 @@ describe('while PostgreSQL is away', () => {
     const { log, lines } = recordedLog()
     const { pool } = awayPool()
     const leases = openHeldLeases(pool, log)
-    const watch = openDomainWatch({ pool, log, now: () => new Date(), connections: 4 })
-    const heartbeat = openHeartbeat({
-      pool,
-      log,
-      circuit: openRelayCircuit(log),
-      watch: { waitsFor: () => 0 },
-      journals: noJournals,
-    })
+    const { watch, heartbeat } = openTellers(pool, log)
     leases.hold(chunk(0), performance.now())
     const aMinute = 60
     for (let second = 0; second < aMinute; second += 1) {
@@ -132,14 +137,7 @@ describe('while PostgreSQL is away', () => {
       return new Promise(() => {})
     }
     const pool = { query: ask } as unknown as Pool
-    const watch = openDomainWatch({ pool, log, now: () => new Date(), connections: 4 })
-    const heartbeat = openHeartbeat({
-      pool,
-      log,
-      circuit: openRelayCircuit(log),
-      watch: { waitsFor: () => 0 },
-      journals: noJournals,
-    })
+    const { watch, heartbeat } = openTellers(pool, log)
     await vi.advanceTimersByTimeAsync(60_000)
     expect(asked).toBe(2)
     await Promise.all([watch.close(), heartbeat.close()])
