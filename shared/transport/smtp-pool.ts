@@ -1,5 +1,6 @@
 import type { Log } from '../log/log.ts'
 import { warnSeldom } from '../log/warn-seldom.ts'
+import { gatherReplies } from './gather-replies.ts'
 import { refuseEnvelope, refuseUnoffered } from './smtp-commands.ts'
 import { type ConnectionEnd, type ConnectionOptions, type ConnectionOwner, SmtpConnection } from './smtp-connection.ts'
 import { measure, openErrandQueue } from './smtp-errand.ts'
@@ -25,6 +26,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   const open = new Set<SmtpConnection>()
   const idle: SmtpConnection[] = []
   const outage = openOutage(limits)
+  const noteReply = gatherReplies(() => open.size - idle.length - standing())
   let barren = 0
   let counted = 0
   let countedAt = 0
@@ -49,6 +51,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
       if (left === 0) return resolve()
       const settle = (place: number, outcome: Outcome) => {
         row.settle(place, outcome)
+        noteReply()
         left -= 1
         if (left === 0) resolve()
       }
@@ -223,12 +226,16 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
   function close(): Promise<void> {
     if (whenClosed) return whenClosed.promise
     isClosing = true
-    whenClosed = promiseWithResolver()
+    let resolve = () => {}
+    const promise = new Promise<void>((resolver) => {
+      resolve = resolver
+    })
+    whenClosed = { promise, resolve }
     settleWaiting(notStarted)
     for (const connection of opening) connection.cut('no longer needed')
     for (const connection of idle.splice(0)) connection.quit()
-    if (open.size + opening.size === 0) whenClosed.resolve()
-    return whenClosed.promise
+    if (open.size + opening.size === 0) resolve()
+    return promise
   }
 
   function settleWaiting(outcome: Outcome): void {
@@ -249,11 +256,3 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
 }
 
 const notStarted: Outcome = { kind: 'not-started' }
-
-function promiseWithResolver(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {}
-  const promise = new Promise<void>((resolver) => {
-    resolve = resolver
-  })
-  return { promise, resolve }
-}
