@@ -5,7 +5,7 @@
  * has no other pause this short, nor one that would not have it read meanwhile.
  */
 
-/** How long the rest lasts, in milliseconds: what another event of this process waits for it at most. */
+/** How long the rest lasts, in milliseconds; another event of this process waits for it about as long. */
 const rest = 0.3
 
 /** What one turn of the event loop has seen of letters. */
@@ -14,7 +14,7 @@ export type TurnSeen = {
   readonly answered: number
   /** Letters that the host has now. */
   readonly underWay: number
-  /** How long ago the turn before it ended, in milliseconds. */
+  /** How long ago the turn before it was over, in milliseconds: the rest after that one counts, in which replies came. */
   readonly since: number
 }
 
@@ -27,17 +27,21 @@ export function isWorthARest({ answered, underWay, since }: TurnSeen): boolean {
   return answered < underWay / 4 && since / answered < rest / 2
 }
 
-/** To be called with each letter's answer. `underWay`: how many letters the host has. */
+/**
+ * To be called with each letter's answer. `underWay`: how many letters the host has, as far as it can go on without us; without
+ * PIPELINING it waits for us at each step of every letter.
+ */
 export function gatherReplies(underWay: () => number): () => void {
   const never = new Int32Array(new SharedArrayBuffer(4))
   let answered = 0
   let endedAt = 0
 
   function endTurn(): void {
-    const since = performance.now() - endedAt
-    if (isWorthARest({ answered, underWay: underWay(), since })) Atomics.wait(never, 0, 0, rest)
+    const now = performance.now()
+    const seen = { answered, underWay: underWay(), since: now - endedAt }
     answered = 0
-    endedAt = performance.now()
+    endedAt = now
+    if (isWorthARest(seen)) Atomics.wait(never, 0, 0, rest)
   }
 
   return () => {

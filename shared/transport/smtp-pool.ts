@@ -18,15 +18,15 @@ const standingAge = 50
  * Opens connections as letters come, keeps them, and lets each fetch its next letter when it is free. When no
  * connection can be had the letters waiting are told so at once: their hours of patience are the ledger's.
  */
-export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { connections: number }): Transport {
-  const { log } = deps
+export function openSmtpPool({ log }: { log: Log }, options: ConnectionOptions & { connections: number }): Transport {
   const { limits } = options
   const waiting = openErrandQueue()
   const opening = new Set<SmtpConnection>()
   const open = new Set<SmtpConnection>()
   const idle: SmtpConnection[] = []
   const outage = openOutage(limits)
-  const noteReply = gatherReplies(() => open.size - idle.length - standing())
+  const noteReply = gatherReplies(() => (pipelines ? open.size - idle.length - standing() : 0))
+  let pipelines = false
   let barren = 0
   let counted = 0
   let countedAt = 0
@@ -148,6 +148,7 @@ export function openSmtpPool(deps: { log: Log }, options: ConnectionOptions & { 
     isSurplus,
     isClosing: () => isClosing,
     takeNext(offers) {
+      pipelines = offers.pipelining
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         const { row, place, lost } = next
         const letter = openLetter(row, place)
