@@ -1,4 +1,5 @@
 import { assembleLetter } from './assemble.ts'
+import type { LayoutStore } from './layouts.ts'
 import type { PreparedLetter } from './letter.ts'
 import { listHeaders } from './letter-headers.ts'
 import { bytesOf, type Piece } from './pieces.ts'
@@ -13,8 +14,11 @@ export type { ReleaseLetterInput } from './release-view.ts'
 export const mostHtmlBytes = 90_000
 
 /** Everything about a release letter that is the same for all its readers in one language, done once. */
-export async function prepareReleaseLetter(input: ReleaseLetterInput): Promise<PreparedLetter> {
-  const { view, html } = await fitted(releaseView(input))
+export async function prepareReleaseLetter(
+  input: ReleaseLetterInput,
+  layouts: LayoutStore | null = null,
+): Promise<PreparedLetter> {
+  const { view, html } = await fitted(releaseView(input), layouts)
   const { release, language } = input
   return assembleLetter({
     language,
@@ -25,17 +29,18 @@ export async function prepareReleaseLetter(input: ReleaseLetterInput): Promise<P
   })
 }
 
-async function fitted(whole: ReleaseView): Promise<{ view: ReleaseView; html: Piece[] }> {
-  const html = await releaseHtml(whole)
+async function fitted(whole: ReleaseView, layouts: LayoutStore | null): Promise<{ view: ReleaseView; html: Piece[] }> {
+  const html = await releaseHtml(whole, layouts)
   const over = bytesOf(html) - mostHtmlBytes
   if (over < 0) return { view: whole, html }
 
   const budget = Buffer.byteLength(whole.bodyHtml) - over - roomToSaySo
   const view = budget > 0 ? shortenedView(whole, shortenHtml(whole.bodyHtml, budget)) : lessenedView(whole)
-  return { view, html: await releaseHtml(view) }
+  return { view, html: await releaseHtml(view, layouts) }
 }
 
 /** Bytes for the sentence that tells the reader where the rest is. */
 const roomToSaySo = 2_000
 
-const releaseHtml = (view: ReleaseView) => renderHtml('release', { ...view, body: { markup: view.bodyHtml } })
+const releaseHtml = (view: ReleaseView, layouts: LayoutStore | null) =>
+  renderHtml('release', { ...view, body: { markup: view.bodyHtml } }, layouts)

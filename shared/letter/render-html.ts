@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Eta } from 'eta'
-import { openMjmlCompiler } from './mjml-compiler.ts'
+import { htmlOf, type LayoutStore } from './layouts.ts'
 import { type Piece, slot } from './pieces.ts'
 
 /** Markup of our own making, put into a letter as it is. Anything else a template writes is escaped. */
@@ -11,12 +11,14 @@ export type Markup = { readonly markup: string }
  * each, and the escaped value takes its place in the finished HTML. A value can thus neither close a tag nor ask MJML for
  * an include, MJML cannot mistake it for its own, and letters that are built alike need MJML once.
  */
-export async function renderHtml(template: 'release' | 'digest' | 'notice', view: object): Promise<Piece[]> {
+export async function renderHtml(
+  template: 'release' | 'digest' | 'notice',
+  view: object,
+  layouts: LayoutStore | null,
+): Promise<Piece[]> {
   const { source, values } = layoutOf(template, view)
-  return withValues(await htmlOf(source), values)
+  return withValues(await htmlOf(source, layouts), values)
 }
-
-const compiler = openMjmlCompiler()
 
 // Rare enough brackets to be looked for, plain enough for every parser between.
 const standIn = /⟦(\d+)⟧/
@@ -46,22 +48,6 @@ const templates = new Eta({
   escapeFunction: hold,
 })
 
-/** Layouts used lately and their HTML: a newsroom's letters have a handful, and one takes some 50 KB. */
-const known = new Map<string, Promise<string>>()
-const mostKnown = 32
-
-function htmlOf(source: string): Promise<string> {
-  const found = known.get(source)
-  const html = found ?? compiler.compile(source).then(slim)
-  // Set anew, it is the last to go.
-  known.delete(source)
-  known.set(source, html)
-  if (known.size > mostKnown) known.delete(known.keys().next().value!)
-  // A fault may be over by the next try.
-  if (!found) html.catch(() => known.delete(source))
-  return html
-}
-
 function withValues(html: string, values: readonly unknown[]): Piece[] {
   const pieces: Piece[] = []
   let text = ''
@@ -90,10 +76,3 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character]!)
-
-/** MJML indents for its authors; a million readers' mailboxes need none of it. Done before any value is in. */
-const slim = (html: string) =>
-  html
-    .replace(/[ \t]*\n\s*/g, '\n')
-    .replace(/\n+/g, '\n')
-    .trim()

@@ -14,6 +14,7 @@ const owners: Readonly<Record<string, string>> = {
   received_webhooks: 'release',
   mailings: 'mailing',
   renderings: 'mailing',
+  layouts: 'mailing',
   chunks: 'delivery',
   deliveries: 'delivery',
   attempts: 'delivery',

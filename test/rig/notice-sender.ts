@@ -55,7 +55,7 @@ export async function openNoticeSender(
   const clock = { now: new Date() }
   const deps = {
     ...{ pool, log, transport, mailDomain, links: linkKeys(testSecrets) },
-    notices: openPreparedNotices({ pool, publicUrl, mailDomain }),
+    notices: openPreparedNotices({ pool, log, publicUrl, mailDomain }),
     circuit,
     unfit: openUnfitLetters(log),
     receivingDomains,

@@ -4,6 +4,8 @@ import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { packPrepared } from '../../shared/letter/pack.ts'
 import { prepareDigestLetter } from '../../shared/letter/prepare-digest.ts'
 import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
+import type { Log } from '../../shared/log/log.ts'
+import { layoutsIn } from '../../shared/mailing/layout.sql.ts'
 import type { Mailing } from '../../shared/mailing/mailing.ts'
 import { insertRendering, listRenderings } from '../../shared/mailing/rendering.sql.ts'
 import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
@@ -12,7 +14,12 @@ import type { Pool } from '../../shared/postgres/pool.ts'
 import { findRevision } from '../../shared/release/release.sql.ts'
 import type { Release, ReleaseId } from '../../shared/release/release.ts'
 
-export type PrepareDeps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDomain: string }
+export type PrepareDeps = {
+  readonly pool: Pool
+  readonly log: Pick<Log, 'warn'>
+  readonly publicUrl: string
+  readonly mailDomain: string
+}
 
 /** What a mailing carries was not made into a letter; `cause` says what came in between. */
 export class LetterFault extends Error {}
@@ -43,7 +50,8 @@ async function releaseOf(deps: PrepareDeps, mailing: Mailing, newsroom: Newsroom
   const release = await revisionOf(deps, mailing, mailing.releaseId!, mailing.revision!)
   return {
     languages: Object.keys(release.content.languages) as Language[],
-    prepare: (language) => prepareReleaseLetter({ newsroom, release, language, publicUrl, mailDomain }),
+    prepare: (language) =>
+      prepareReleaseLetter({ newsroom, release, language, publicUrl, mailDomain }, layoutsIn(deps.pool, deps.log)),
   }
 }
 
@@ -59,7 +67,10 @@ async function digestOf(deps: PrepareDeps, mailing: Mailing, newsroom: Newsroom)
   return {
     languages: newsroom.languages,
     prepare: (language) =>
-      prepareDigestLetter({ newsroom, mailingId: mailing.id, items, language, publicUrl, mailDomain }),
+      prepareDigestLetter(
+        { newsroom, mailingId: mailing.id, items, language, publicUrl, mailDomain },
+        layoutsIn(deps.pool, deps.log),
+      ),
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Language } from '../../shared/language/language.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import { prepareNotice } from '../../shared/letter/prepare-notice.ts'
+import type { Log } from '../../shared/log/log.ts'
+import { layoutsIn } from '../../shared/mailing/layout.sql.ts'
 import { findNewsroomById } from '../../shared/newsroom/newsroom.sql.ts'
 import type { NewsroomId } from '../../shared/newsroom/newsroom.ts'
 import type { NoticeKind } from '../../shared/notice/notice.ts'
@@ -10,7 +12,12 @@ export type PreparedNotices = {
   of(newsroom: NewsroomId, kind: NoticeKind, language: Language): Promise<PreparedLetter>
 }
 
-type Deps = { readonly pool: Pool; readonly publicUrl: string; readonly mailDomain: string }
+type Deps = {
+  readonly pool: Pool
+  readonly log: Pick<Log, 'warn'>
+  readonly publicUrl: string
+  readonly mailDomain: string
+}
 
 /** A newsroom's new words or looks are in its notices after so long, in milliseconds. */
 const freshness = 30_000
@@ -46,5 +53,6 @@ function forgetOld(known: Known): void {
 async function prepare(deps: Deps, id: NewsroomId, kind: NoticeKind, language: Language): Promise<PreparedLetter> {
   const newsroom = await findNewsroomById(deps.pool, id)
   if (newsroom === null) throw new Error(`newsroom ${id} is not there, and has notices to send`)
-  return prepareNotice({ kind, newsroom, language, publicUrl: deps.publicUrl, mailDomain: deps.mailDomain })
+  const { pool, log, publicUrl, mailDomain } = deps
+  return prepareNotice({ kind, newsroom, language, publicUrl, mailDomain }, layoutsIn(pool, log))
 }

@@ -3,6 +3,7 @@ import { forgetDeliveries } from '../../shared/delivery/forget-deliveries.sql.ts
 import { dropOldPaces } from '../../shared/delivery/pace.sql.ts'
 import type { Log } from '../../shared/log/log.ts'
 import { markForgotten, oldestToForget } from '../../shared/mailing/forget-mailing.sql.ts'
+import { dropOldLayouts } from '../../shared/mailing/layout.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import { forgetNotices } from '../../shared/notice/notice.sql.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -56,6 +57,7 @@ export function openForgetting(deps: ForgetDeps): () => Promise<Forgotten> {
     const each = async (step: () => Promise<unknown>) => step().catch((fault: unknown) => faults.push(fault))
     await each(() => eraseLateReplies(pool))
     await each(() => dropOldPaces(pool))
+    await each(() => dropOldLayouts(pool))
     await each(() => forgetLedger(deps, forgotten))
     const byAge = {
       webhooks: () => forgetWebhooks(pool, spans.webhooks, batch),
