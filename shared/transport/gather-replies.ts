@@ -1,6 +1,6 @@
 /**
  * A host on the same machine or next to it answers a letter every 0.1 ms. A process that is woken for each of these replies
- * spends a fifth of its time on falling asleep and waking up, and so does the host. So where more replies are about to
+ * spends a fifth of its time on falling asleep and waking up, and the host has more work, too. So where more replies are about to
  * come, the whole thread rests for a moment and then reads all of them: what a network card does with its interrupts. Node
  * has no other pause this short, nor one that would not have it read meanwhile.
  */
