@@ -3,9 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fullContent, sampleNewsroom, sampleRelease } from '../../services/cli/letters-preview-samples.ts'
 import { type LayoutStore, mjmlVersion } from '../../shared/letter/layouts.ts'
-import { prepareDigestLetter } from '../../shared/letter/prepare-digest.ts'
 import type { NoticeInput } from '../../shared/letter/prepare-notice.ts'
-import { prepareReleaseLetter } from '../../shared/letter/prepare-release.ts'
 import { layoutsIn } from '../../shared/mailing/layout.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
@@ -30,7 +28,12 @@ beforeAll(async () => {
   database = await openTestDatabase()
   pool = database.pool
 })
-afterAll(() => database.close())
+afterAll(async () => {
+  // Test files share their modules.
+  vi.doUnmock('../../shared/letter/mjml-compiler.ts')
+  vi.resetModules()
+  await database.close()
+})
 beforeEach(async () => {
   compiled.length = 0
   await pool.query('truncate layouts')
@@ -68,7 +71,10 @@ test('a layout that one process had made is not made again by the next, which se
 
 test('nothing a letter says of a newsroom, a release or a reader is kept with its layout', async () => {
   const store = layoutsIn(pool, quiet)
+  // What this process has had made for other tests it would not ask for.
   await prepareAnew(store)
+  const { prepareReleaseLetter } = await import('../../shared/letter/prepare-release.ts')
+  const { prepareDigestLetter } = await import('../../shared/letter/prepare-digest.ts')
   const release = sampleRelease('release', fullContent)
   await prepareReleaseLetter({ ...where, newsroom: sampleNewsroom, release, language: 'nb' }, store)
   const items = [{ release, telling: 'new' as const }]
