@@ -171,13 +171,13 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
     text: `with turn_taken as materialized (
        select ${briefly}, begin_claim($1)
      ), held as (
-       select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.state as mailing_state,
+       select c.after_id, c.upto_id, m.accepted_at, m.state as mailing_state,
               coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
      ), owed as (
-       select d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
+       select d.ctid as place_on_disk, d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    -- Who left and has come back since is a reader of what is accepted from then on.
                    when s.state <> 'active' or s.activated_at > h.accepted_at or b.address is null then 'opted_out'
@@ -191,21 +191,19 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
           and d.subscription_id <= (select upto_id from held) and d.state in ('due', 'deferred')
           and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
-         -- The chunk's own, whatever the planner thinks of how many letters are due: it might read all there are.
-         join subscriptions s on s.id = d.subscription_id and s.newsroom_id = (select newsroom_id from held)
-          and s.id > (select after_id from held) and s.id <= (select upto_id from held)
-         -- By key; and compared again, because a subscription that was waited for may be another reader's by now.
-         join lateral (select id, address, address_hash from subscribers where id = s.subscriber_id offset 0) b
-           on b.id = s.subscriber_id
+         -- All by key: a join reads everybody where many letters seem due, and where few do, holds each against each other. And a
+         -- subscription that was waited for may be another reader's by now.
+        cross join lateral (select language, state, activated_at, subscriber_id from subscriptions
+                             where id = d.subscription_id offset 0 for share) s
+        cross join lateral (select address, address_hash from subscribers where id = s.subscriber_id offset 0) b
          left join lateral (select address_hash from suppressions where address_hash = b.address_hash offset 0) x on true
         order by d.subscription_id
         limit $4
-          for share of s
      ), ${bucketsAfter('owed')}, ranked as (
        select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
          from owed o
      ), paced as (
-       select r.subscription_id, r.was, r.language, r.address, r.domain,
+       select r.place_on_disk, r.subscription_id, r.was, r.language, r.address, r.domain,
               case when r.verdict = 'claimed' and r.place > p.room then 'deferred' else r.verdict end as state,
               ${turn('place - room')} as turn
          from ranked r left join buckets p on p.domain = r.domain cross join held h
@@ -216,8 +214,9 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
               until = case when o.state = 'claimed' then now() + $5 * interval '1 millisecond'
                            when o.state = 'deferred' then o.turn end
          from paced o
-        where d.mailing_id = $1 and d.subscription_id = o.subscription_id and d.state in ('due', 'deferred')
-          and d.subscription_id > (select after_id from held) and d.subscription_id <= (select upto_id from held)
+        -- By where it lies, which is never dearer than another way. By its key, and beside it the chunk's bounds, each letter in them was
+        -- held against each one owed: a million times for a thousand.
+        where d.ctid = o.place_on_disk and d.state in ('due', 'deferred')
           -- Whose chunk was leased to somebody else while this waited claims nothing: they have these letters in hand.
           and exists (select from counted_in where fence = $3)
        returning d.subscription_id, d.state, d.attempt, d.until, o.was, o.address, o.language, o.domain
@@ -251,7 +250,8 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from tally
         where c.mailing_id = $1 and c.n = $2
      )
-     select string_agg(subscription_id || ' ' || attempt || ' ' || language || ' ' || address, e'\\n') as claimed, now()::text as at
+     select string_agg(subscription_id || ' ' || attempt || ' ' || language || ' ' || address, e'\\n' order by subscription_id) as claimed,
+            now()::text as at
        from moved where state = 'claimed'`,
     values: [chunk.mailingId, chunk.n, chunk.fence, most, claimValidity, window],
   })
