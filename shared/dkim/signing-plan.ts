@@ -1,4 +1,3 @@
-import { createHash, type Hash } from 'node:crypto'
 import { type PreparedLetter, type Slot, slots } from '../letter/letter.ts'
 import type { Piece } from '../letter/pieces.ts'
 import { relaxedBody, relaxedField } from './relaxed.ts'
@@ -11,8 +10,8 @@ export type SigningPlan = {
   readonly names: readonly string[]
   /** The fields signed, with a reader's values between. */
   readonly fields: readonly Piece[]
-  /** The hash of the body up to the first reader's value; to be copied, not used up. */
-  readonly bodyStart: Hash
+  /** The body up to the first reader's value. */
+  readonly bodyStart: string
   /** The body from there on. */
   readonly bodyRest: readonly (Slot | Buffer)[]
 }
@@ -72,7 +71,7 @@ function makePlan(prepared: PreparedLetter): SigningPlan {
     fromDomain: from.slice(from.lastIndexOf('@') + 1).replace(/[>\s]/g, ''),
     names: [...signed.map(nameOf), ...guardedNames],
     fields: parted(signed.join('')),
-    bodyStart: createHash('sha256').update(start as string),
+    bodyStart: start as string,
     bodyRest: rest.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece.slot)),
   }
 }

@@ -2,8 +2,8 @@ import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'n
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readDkim } from '../../shared/dkim/read-dkim.ts'
-import { signLetter } from '../../shared/dkim/sign-letter.ts'
 import { letterBytes } from '../../shared/letter/fill.ts'
+import { openSigner } from '../../workers/mailer/signer.ts'
 import { verifyByMailauth } from '../rig/dkim-verifiers.ts'
 import { emptyFolder, type } from './cli-rig.ts'
 
@@ -26,7 +26,9 @@ describe('dkim create', () => {
     const segments = ['From: <presse@havna.example>\r\nTo: ', '\r\n\r\nHei\r\n'].map((part) => Buffer.from(part))
     const prepared = { language: 'nb', subject: '', segments, slots: ['to'] } as const
     const reader = { to: 'ada@readers.example', messageId: '', date: '', token: '' }
-    const letter = [await signLetter(identity!, prepared, reader, new Date()), letterBytes(prepared, reader)]
+    const signer = openSigner(identity!, () => new Date())
+    const letter = [Buffer.from((await signer.sign([{ prepared, reader }]))[0]!), letterBytes(prepared, reader)]
+    await signer.close()
     const verified = await verifyByMailauth(Buffer.concat(letter), records)
     expect(verified.map(({ result }) => result)).toEqual(['pass', 'pass'])
   })

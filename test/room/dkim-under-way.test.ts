@@ -3,7 +3,7 @@ import { fillLetter } from '../../shared/letter/fill.ts'
 import type { PreparedLetter } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Outcome, Outgoing } from '../../shared/transport/transport.ts'
-import { type Composed, openSigningTransport } from '../../workers/mailer/signing-transport.ts'
+import { type Composed, type ComposedRow, openSigningTransport } from '../../workers/mailer/signing-transport.ts'
 import { givenIdentity } from '../given/dkim.ts'
 import { scriptedTransport } from '../rig/scripted-transport.ts'
 
@@ -44,25 +44,80 @@ function letterTo(to: string, more: Partial<Composed & Outgoing> = {}): Composed
   }
 }
 
+/** A row to so many readers; `opened` counts those that were taken to be signed, `told` what became of each. */
+function rowTo(length: number, more: Partial<ComposedRow> = {}) {
+  const told: (Outcome | undefined)[] = new Array(length).fill(undefined)
+  const seen = { opened: 0, told }
+  const row: ComposedRow = {
+    length,
+    until: Number.POSITIVE_INFINITY,
+    mayStart: () => true,
+    open: (place) => {
+      seen.opened += 1
+      return letterTo(`r${place}@readers.example`)
+    },
+    settle: (place, outcome) => {
+      told[place] = outcome
+    },
+    ...more,
+  }
+  return { row, seen }
+}
+
 test('no more letters are signed than are under way, however many wait', async () => {
-  const { atHost, signing } = openRig(5)
-  let asked = 0
-  const outcomes = Array.from({ length: 20 }, (_, n) =>
-    signing.send(letterTo(`r${n}@readers.example`, { mayStart: () => ++asked > 0 })),
-  )
-  await expect.poll(() => atHost.length).toBe(5)
-  expect(asked).toBe(5)
-  atHost[0]!.answer(accepted)
-  await expect.poll(() => atHost.length).toBe(6)
-  // One that comes now finds no turn free either.
-  outcomes.push(signing.send(letterTo('newcomer@readers.example', { mayStart: () => ++asked > 0 })))
-  await new Promise((resolve) => setImmediate(resolve))
-  expect(asked).toBe(6)
-  for (let answered = 0; answered < 21; answered += 1) {
+  const { atHost, signing } = openRig(8)
+  const { row, seen } = rowTo(30)
+  const whole = signing.sendRow(row)
+  await expect.poll(() => atHost.length).toBe(8)
+  expect(seen.opened).toBe(8)
+  for (let answered = 0; answered < 30; answered += 1) {
     await expect.poll(() => atHost.length).toBeGreaterThan(answered)
+    expect(seen.opened).toBeLessThanOrEqual(answered + 8)
     atHost[answered]!.answer(accepted)
   }
-  expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 21 }, () => accepted))
+  await whole
+  expect(seen.told).toEqual(Array.from({ length: 30 }, () => accepted))
+})
+
+test('a letter by itself does not wait for the rows before it, and these take turns', async () => {
+  const { atHost, signing } = openRig(4)
+  void signing.sendRow(rowTo(20).row)
+  const another = rowTo(20, { open: (place) => letterTo(`other${place}@readers.example`) })
+  void signing.sendRow(another.row)
+  void signing.send(letterTo('confirmation@readers.example'))
+  await expect.poll(() => atHost.length).toBe(4)
+  for (const { answer } of atHost.slice()) answer(accepted)
+  await expect.poll(() => atHost.length).toBe(8)
+  const order = atHost.map(({ letter }) => letter.envelope.to.split('@')[0])
+  expect(order.slice(0, 4).sort()).toEqual(['r0', 'r1', 'r2', 'r3'])
+  expect(order.slice(4).sort()).toEqual(['confirmation', 'other0', 'r4', 'r5'])
+})
+
+test('those of a row that may begin no more are told so, though the host takes none', async () => {
+  const { atHost, signing } = openRig(4)
+  const { row, seen } = rowTo(10, { until: performance.now() + 200 })
+  void signing.sendRow(row)
+  await expect.poll(() => seen.told.filter((outcome) => outcome?.kind === 'not-started').length).toBe(6)
+  expect([atHost.length, seen.opened]).toEqual([4, 4])
+})
+
+test('a letter that may start no more once it is signed is not handed over', async () => {
+  const { atHost, signing } = openRig(4)
+  let isOpen = true
+  const outcome = signing.send(letterTo('late@readers.example', { mayStart: () => isOpen }))
+  isOpen = false
+  expect(await outcome).toEqual({ kind: 'not-started' })
+  expect(atHost).toEqual([])
+})
+
+test('once it is closing, nothing more is signed, and all that waited is told so', async () => {
+  const { atHost, signing } = openRig(4)
+  const { row, seen } = rowTo(10)
+  void signing.sendRow(row)
+  await expect.poll(() => atHost.length).toBe(4)
+  void signing.close()
+  expect(seen.told.slice(4)).toEqual(Array.from({ length: 6 }, () => ({ kind: 'not-started' })))
+  expect(seen.opened).toBe(4)
 })
 
 test('a letter whose time ran out while it waited is not signed and not handed over', async () => {
@@ -78,14 +133,13 @@ test('a letter whose time ran out while it waited is not signed and not handed o
   expect(atHost).toHaveLength(1)
 })
 
-test('a letter keeps its envelope, its bytes and its leave to start', async () => {
+test('a letter keeps its envelope and its bytes', async () => {
   const { atHost, signing } = openRig(1)
   const letter = letterTo('ada@readers.example')
   void signing.send(letter)
   await expect.poll(() => atHost.length).toBe(1)
   const [{ letter: sent }] = atHost as [(typeof atHost)[number]]
   expect(sent.envelope).toEqual(letter.envelope)
-  expect(sent.mayStart).toBe(letter.mayStart)
   expect(sent.parts.slice(1)).toEqual(letter.parts)
   expect(sent.parts[0]!.toString()).toMatch(/^DKIM-Signature: [\s\S]*\r\n$/)
 })

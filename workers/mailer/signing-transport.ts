@@ -1,11 +1,10 @@
 import { isAligned } from '../../shared/dkim/alignment.ts'
 import type { DkimIdentity } from '../../shared/dkim/dkim-key.ts'
-import { signLetter } from '../../shared/dkim/sign-letter.ts'
 import { planOf } from '../../shared/dkim/signing-plan.ts'
 import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Letter, LetterRow, Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
-import { openTurns } from '../../shared/turns.ts'
+import { lettersAtOnce, lettersInHand, openSigner } from './signer.ts'
 
 /** A letter that can still be signed: its bytes, and what they were filled from. */
 export type Composed = Letter & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
@@ -22,14 +21,116 @@ export type LetterTransport = {
 
 type Deps = { readonly transport: Transport; readonly log: Log; readonly now: () => Date }
 
+/** A row of which some letters wait to be signed. */
+type Waiting = { readonly row: ComposedRow; next: number; left: number; whenSettled(): void }
+
+/** Letters of one row that are signed together. */
+type Batch = { readonly place: number; readonly letter: Composed }[]
+
 /**
- * Signs each letter on its way to the transport. A signature costs more than everything else done for a letter, so it
+ * Signs letters on their way to the transport, some at a time. A signature costs more than everything else done for a letter, so it
  * is made late: `most` letters are under way at once, being signed or with the transport, and a letter whose claim has
- * run out when its turn comes is not signed at all.
+ * run out when its turn comes is not signed at all. Rows take turns.
  */
 export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: number): LetterTransport {
-  const turns = openTurns(most)
+  const signer = openSigner(identity, deps.now)
+  const waiting: Waiting[] = []
   const known = new Set<string>()
+  const largestBatch = Math.min(lettersAtOnce, Math.ceil(most / 4))
+  let underWay = 0
+  let isClosing = false
+
+  function sendRow(row: ComposedRow): Promise<void> {
+    return new Promise((resolve) => {
+      if (row.length === 0) return resolve()
+      const all = { row, next: 0, left: row.length, whenSettled: resolve }
+      // A letter by itself is a confirmation that somebody waits for.
+      if (row.length === 1) waiting.unshift(all)
+      else waiting.push(all)
+      proceed()
+      if (all.next < row.length) dropInTime(all)
+    })
+  }
+
+  /** Where the host takes nothing more, no turn comes; and those that may not begin any more would wait on. */
+  function dropInTime(all: Waiting): void {
+    if (all.row.until === Number.POSITIVE_INFINITY) return
+    const drop = () => {
+      const at = waiting.indexOf(all)
+      if (at === -1) return
+      waiting.splice(at, 1)
+      while (all.next < all.row.length) settle(all, all.next++, notStarted)
+    }
+    setTimeout(drop, Math.max(0, all.row.until - performance.now())).unref()
+  }
+
+  /** Lets as many letters be signed as may be under way: whole batches, because a thread is woken for each. */
+  function proceed(): void {
+    for (let first = waiting[0]; first; first = waiting[0]) {
+      const size = Math.min(largestBatch, first.row.length - first.next)
+      if (!isClosing && (most - underWay < size || !signer.hasRoom())) return
+      waiting.shift()
+      const batch = takeFrom(first, size)
+      if (first.next < first.row.length) waiting.push(first)
+      if (batch.length > 0) void handOver(first, batch)
+    }
+  }
+
+  function takeFrom(all: Waiting, size: number): Batch {
+    const batch: Batch = []
+    while (batch.length < size && all.next < all.row.length) {
+      const place = all.next
+      all.next += 1
+      try {
+        const letter = isClosing ? null : all.row.open(place)
+        if (letter === null) {
+          settle(all, place, notStarted)
+          continue
+        }
+        checkSender(planOf(letter.prepared))
+        batch.push({ place, letter })
+      } catch (err) {
+        settle(all, place, unsigned(err))
+      }
+    }
+    underWay += batch.length
+    return batch
+  }
+
+  async function handOver(all: Waiting, batch: Batch): Promise<void> {
+    const { row } = all
+    const settleOne = (n: number, outcome: Outcome) => {
+      underWay -= 1
+      settle(all, batch[n]!.place, outcome)
+      proceed()
+    }
+    try {
+      const signatures = await signer.sign(batch.map(({ letter }) => letter))
+      const open = (n: number) => {
+        if (!row.mayStart()) return null
+        const { letter } = batch[n]!
+        return { ...letter, parts: [signatures[n]!, ...letter.parts] }
+      }
+      void deps.transport.sendRow({ length: batch.length, until: row.until, open, settle: settleOne })
+      // A thread has room again.
+      proceed()
+    } catch (err) {
+      const outcome = unsigned(err)
+      for (const n of batch.keys()) settleOne(n, outcome)
+    }
+  }
+
+  function settle(all: Waiting, place: number, outcome: Outcome): void {
+    all.row.settle(place, outcome)
+    all.left -= 1
+    if (all.left === 0) all.whenSettled()
+  }
+
+  /** Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away. */
+  function unsigned(err: unknown): Outcome {
+    deps.log.error({ err }, 'a letter could not be signed')
+    return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
+  }
 
   function checkSender({ fromDomain }: { fromDomain: string }): void {
     if (known.has(fromDomain)) return
@@ -41,44 +142,31 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
       )
   }
 
-  /** `open`: makes the letter when its turn has come, if it may start then. */
-  async function sendInTurn(open: () => Composed | null, mayStart: () => boolean, until?: number): Promise<Outcome> {
-    await turns.take()
-    try {
-      const letter = open()
-      if (letter === null) return notStarted
-      const { prepared, reader, parts } = letter
-      checkSender(planOf(prepared))
-      const signature = await signLetter(identity, prepared, reader, deps.now())
-      return await deps.transport.send({ ...letter, parts: [signature, ...parts], mayStart, until })
-    } catch (err) {
-      // Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away.
-      deps.log.error({ err }, 'a letter could not be signed')
-      return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
-    } finally {
-      turns.giveBack()
-    }
-  }
-
   return {
-    send: (letter) => sendInTurn(() => (letter.mayStart() ? letter : null), letter.mayStart, letter.until),
-    // No more are begun than can be under way: a thousand that wait for their turn grow old, and old ones are dear to collect.
-    async sendRow({ length, open, mayStart, settle, until }) {
-      let next = 0
-      const sendOneAfterAnother = async () => {
-        while (next < length) {
-          const place = next
-          next += 1
-          settle(place, await sendInTurn(() => open(place), mayStart, until))
-        }
-      }
-      await Promise.all(Array.from({ length: Math.min(length, most) }, sendOneAfterAnother))
+    sendRow,
+    send: async (letter) => {
+      let outcome: Outcome = notStarted
+      await sendRow({
+        length: 1,
+        until: letter.until ?? Number.POSITIVE_INFINITY,
+        mayStart: letter.mayStart,
+        open: () => (letter.mayStart() ? letter : null),
+        settle: (_, told) => {
+          outcome = told
+        },
+      })
+      return outcome
     },
-    close: deps.transport.close,
+    async close() {
+      isClosing = true
+      proceed()
+      await deps.transport.close()
+      await signer.close()
+    },
   }
 }
 
 const notStarted: Outcome = { kind: 'not-started' }
 
-/** How many letters to have under way for so many connections: two on each, and enough being signed to feed them. */
-export const underWay = (connections: number) => 2 * connections + 32
+/** How many letters to have under way for so many connections: two on each, and all that are being signed. */
+export const underWay = (connections: number) => 2 * connections + lettersInHand
