@@ -21,8 +21,9 @@ export type Sink = {
   close(): Promise<void>
 }
 
-export async function startSink(journal: string, rules: SinkRules): Promise<Sink> {
-  const child = forkOwn('sink.js', [journal, JSON.stringify(rules)])
+/** @param signer the public key, in PEM, whose signature each letter must have; null: none */
+export async function startSink(journal: string, rules: SinkRules, signer: string | null): Promise<Sink> {
+  const child = forkOwn('sink.js', [journal, JSON.stringify(rules), ...(signer ? [signer] : [])])
   const { port } = await nextNews<Extract<SinkNews, { port: number }>>(child)
   const order = (told: SinkOrder) => child.send(told)
   return {

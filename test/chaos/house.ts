@@ -1,9 +1,11 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { startEmbeddedPostgres } from '../../services/standalone/embedded-postgres.ts'
+import { makeDkimKey } from '../../shared/dkim/dkim-key.ts'
 import type { Pool } from '../../shared/postgres/pool.ts'
 import { type Installation, startInstallation } from '../rig/installation.ts'
 import { openWrongClock, type WrongClock } from '../rig/wrong-clock.ts'
@@ -54,6 +56,8 @@ export type HouseWishes = {
   readonly smallDisk: boolean
   /** Whether each workers process keeps a hand-over journal that the others cannot read, as on machines of their own. */
   readonly ownJournals: boolean
+  /** Whether letters are signed with DKIM. */
+  readonly isSigned: boolean
   /** What becomes of a letter in doubt: sent again, or kept until an operator decides. */
   readonly inDoubt: 'resend' | 'hold'
 }
@@ -87,7 +91,8 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
   mkdirSync(redisFolder)
   const redis = wishes.queues === 'redis' ? await openRedisMachine(redisFolder) : null
   const journal = join(folder, 'sink.jsonl')
-  const sink = await startSink(journal, kindRules(wishes.seed, wishes.pace))
+  const signer = wishes.isSigned ? makeSigner(folder) : null
+  const sink = await startSink(journal, kindRules(wishes.seed, wishes.pace), signer?.publicKey ?? null)
   const portOf = (url: string) => Number(new URL(url).port)
   const proxy = await startProxy({
     'mail-host': sink.port,
@@ -126,7 +131,8 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
     workersClocks.map((clock) =>
       openPart(
         clock.name,
-        () => installation.startWorkers(smtpUrl, { ...env, ...clock.env, ...journalOf(clock.name) }),
+        () =>
+          installation.startWorkers(smtpUrl, { ...env, ...signer?.settings, ...clock.env, ...journalOf(clock.name) }),
         news,
       ),
     ),
@@ -162,6 +168,17 @@ export async function openHouse(wishes: HouseWishes): Promise<House> {
       disk?.close()
       rmSync(dataDir, { recursive: true, force: true })
     },
+  }
+}
+
+/** A key for the newsroom, and what makes workers sign with it. */
+function makeSigner(folder: string): { readonly publicKey: string; readonly settings: Record<string, string> } {
+  const file = join(folder, 'dkim.pem')
+  const privateKey = makeDkimKey('rsa-sha256')
+  writeFileSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 })
+  return {
+    publicKey: createPublicKey(privateKey).export({ format: 'pem', type: 'spki' }) as string,
+    settings: { DKIM_DOMAIN: 'havneby.example', DKIM_SELECTOR: 'chaos', DKIM_RSA_KEY_FILE: file },
   }
 }
 

@@ -61,6 +61,8 @@ export type ChaosResult = Omit<Counts, 'culprits'> & {
   readonly leaked: number
   /** Whether each workers process kept a hand-over journal of its own, as on machines of their own. */
   readonly ownJournals: boolean
+  /** Whether letters were signed, and each one's signature looked at. */
+  readonly isSigned: boolean
   /** What became of letters in doubt. */
   readonly doubtsWere: 'resend' | 'hold'
   /** Parts that ended by themselves and were started again, or not in order when they were told to. */
@@ -85,6 +87,8 @@ const pace = 25
 
 /** Every third seed. */
 const hasOwnJournals = (seed: number) => seed % 3 === 0
+/** Every second seed. */
+const isSigned = (seed: number) => seed % 2 === 0
 /** Every fifth seed. */
 const inDoubtOf = (seed: number) => (seed % 5 === 0 ? 'hold' : 'resend')
 
@@ -96,6 +100,7 @@ export async function runChaos(wishes: ChaosWishes): Promise<ChaosResult> {
     pace,
     smallDisk: wishes.faults.includes('disk-full'),
     ownJournals: hasOwnJournals(wishes.seed),
+    isSigned: isSigned(wishes.seed),
     inDoubt: inDoubtOf(wishes.seed),
   })
   const goOn = whenBrokenOff(() => house.close(false))
@@ -249,6 +254,7 @@ async function play(wishes: ChaosWishes, house: House): Promise<ChaosResult> {
     errors: errors.length,
     leaked: leaked.length,
     ownJournals: hasOwnJournals(seed),
+    isSigned: isSigned(seed),
     doubtsWere: inDoubtOf(seed),
     fallen: house.fallen.length,
     idle: idle.length,

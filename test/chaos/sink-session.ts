@@ -1,14 +1,18 @@
+import type { KeyObject } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { lot } from './chance.ts'
 import type { Entry } from './journal.ts'
 import { openReplies } from './sink-replies.ts'
 import { isTurnedAway, isUnknown, type Misdeed, misdeedOf, type SinkRules, waitOf } from './sink-rules.ts'
+import { isSignedBy } from './sink-signature.ts'
 import { readText, type Text } from './sink-text.ts'
 
 type Told = { [Kind in Entry['is']]: Omit<Extract<Entry, { is: Kind }>, 'seq' | 'at'> }[Entry['is']]
 
 export type SinkHost = {
   rules(): SinkRules
+  /** Whose signature a letter must have; null: none. */
+  readonly signer: KeyObject | null
   /** Takes the next place in the order of things. */
   mark(): { seq: number; at: number }
   note(entry: Told, mark?: { seq: number; at: number }): void
@@ -113,10 +117,12 @@ export function serve(socket: Socket, connection: number, host: SinkHost): void 
   function readLetter(): boolean {
     const end = bytes.indexOf('\r\n.\r\n')
     if (end === -1) return false
-    const text = readText(bytes.toString('latin1', 0, end))
+    const wire = bytes.toString('latin1', 0, end)
+    const text = readText(wire)
+    const isForged = text.lacks === null && host.signer !== null && !isSignedBy(host.signer, wire)
     bytes = bytes.subarray(end + 5)
     isInLetter = false
-    endLetter(letter!, text)
+    endLetter(letter!, isForged ? { ...text, lacks: 'a signature that holds' } : text)
     letter = null
     return true
   }

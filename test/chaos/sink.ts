@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { openSync, writeSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { wallClock } from './journal.ts'
@@ -17,7 +18,7 @@ export type SinkOrder =
   | { readonly flush: true }
 export type SinkNews = { readonly port: number } | { readonly flushed: true }
 
-const [path, given] = process.argv.slice(2) as [string, string]
+const [path, given, signer] = process.argv.slice(2) as [string, string, string?]
 const file = openSync(path, 'a')
 let rules = JSON.parse(given) as SinkRules
 let seq = 0
@@ -35,6 +36,7 @@ const note: SinkHost['note'] = (entry, place = mark()) => {
 }
 const host: SinkHost = {
   rules: () => rules,
+  signer: signer ? createPublicKey(signer) : null,
   mark,
   note,
   triesOf: (letter) => {

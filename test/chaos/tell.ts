@@ -34,7 +34,7 @@ export function tellResult(wishes: Shown, result: ChaosResult): string {
   const culprits = result.culprits.slice(0, mostCulprits).map((culprit) => `  ${culprit}`)
   const more = result.culprits.length - culprits.length
   return [
-    `Seed ${wishes.seed}, ${wishes.recipients} readers, ${wishes.workers} workers processes, queues in ${wishes.queues}, ${result.ownJournals ? 'a journal for each' : 'one journal'}, letters in doubt ${result.doubtsWere === 'hold' ? 'kept' : 'sent again'}: ${result.seconds} seconds`,
+    `Seed ${wishes.seed}, ${wishes.recipients} readers, ${wishes.workers} workers processes, queues in ${wishes.queues}, ${result.ownJournals ? 'a journal for each' : 'one journal'}, letters ${result.isSigned ? 'signed' : 'unsigned'}, those in doubt ${result.doubtsWere === 'hold' ? 'kept' : 'sent again'}: ${result.seconds} seconds`,
     row('owed', result.owed, `in ${result.mailings} mailings`),
     row('corrections', result.corrections, `and ${result.withdrawals} withdrawals`),
     row('accepted', result.accepted, others.length > 0 ? `and ${others.join(', ')}` : ''),

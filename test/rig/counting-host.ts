@@ -23,6 +23,7 @@ export async function openCountingHost(pace: number): Promise<CountingHost> {
     connections += 1
     serve(socket, connections, {
       rules: () => kindRules(1, opened.pace),
+      signer: null,
       mark: () => {
         seq += 1
         return { seq, at: 0 }

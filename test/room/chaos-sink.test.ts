@@ -7,6 +7,7 @@ import { type SinkHost, serve } from '../chaos/sink-session.ts'
 test('a letter given to two readers in one transaction is counted for both', async () => {
   const noted: Parameters<SinkHost['note']>[0][] = []
   const host: SinkHost = {
+    signer: null,
     rules: () => kindRules(1, 0),
     mark: () => ({ seq: 1, at: 1 }),
     note: (entry) => void noted.push(entry),
