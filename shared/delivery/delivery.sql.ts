@@ -78,9 +78,7 @@ function readLine(line: string): Claimed {
 export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Window> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'write-deliveries',
-    text: `with turn_taken as materialized (
-       select ${briefly}, begin_claim($1)
-     ), held as (
+    text: `with turn_taken as materialized (select ${briefly}, begin_claim($1)), held as (
        select c.after_id, c.upto_id, m.newsroom_id, m.accepted_at, m.due_at, m.state as mailing_state, m.paused, m.kind,
               m.release_id, r.topics, coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late,
               (select true from paces limit 1) as paced, ${chance}
@@ -168,16 +166,23 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
 export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }: Claim): Promise<Window> {
   const { rows } = await db.query<ClaimedRow>({
     name: 'claim-deliveries',
-    text: `with turn_taken as materialized (
-       select ${briefly}, begin_claim($1)
-     ), held as (
+    text: `with turn_taken as materialized (select ${briefly}, begin_claim($1)), held as (
        select c.after_id, c.upto_id, m.accepted_at, m.state as mailing_state,
               coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
         where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
           for share of m
+     ), next as materialized (
+       -- First, so that no more readers are locked than letters are taken, and in order.
+       select d.ctid as place_on_disk, d.subscription_id, d.state, d.attempt
+         from held h
+         join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
+          and d.subscription_id <= (select upto_id from held) and d.state in ('due', 'deferred')
+          and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
+        order by d.subscription_id
+        limit $4
      ), owed as (
-       select d.ctid as place_on_disk, d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
+       select d.place_on_disk, d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'
                    -- Who left and has come back since is a reader of what is accepted from then on.
                    when s.state <> 'active' or s.activated_at > h.accepted_at or b.address is null then 'opted_out'
@@ -188,17 +193,13 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
                        and t.verdict = 'in_doubt'), 'failed')
                    else 'claimed' end as verdict
          from held h
-         join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
-          and d.subscription_id <= (select upto_id from held) and d.state in ('due', 'deferred')
-          and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
+        cross join next d
          -- All by key: a join reads everybody where many letters seem due, and where few do, holds each against each other. And a
          -- subscription that was waited for may be another reader's by now.
         cross join lateral (select language, state, activated_at, subscriber_id from subscriptions
                              where id = d.subscription_id offset 0 for share) s
         cross join lateral (select address, address_hash from subscribers where id = s.subscriber_id offset 0) b
          left join lateral (select address_hash from suppressions where address_hash = b.address_hash offset 0) x on true
-        order by d.subscription_id
-        limit $4
      ), ${bucketsAfter('owed')}, ranked as (
        select o.*, row_number() over (partition by o.domain, o.verdict order by o.subscription_id) as place
          from owed o

@@ -94,7 +94,10 @@ const subscriptionsRead = (run: (db: Db) => Promise<unknown>) => rowsRead('subsc
 /** As a connection plans a statement at first, and when it has run it five times. */
 const planning = ['force_custom_plan', 'force_generic_plan'] as const
 
-async function expectNoLetterHeldAgainstEachOther(n: number, plans: (typeof planning)[number]): Promise<void> {
+type Planning = (typeof planning)[number]
+
+/** What a claim of so many does where 100 of a chunk's letters are in hand and the rest due. */
+async function planOfClaim(n: number, most: number, plans: Planning): Promise<Plan[]> {
   await pool.query('delete from deliveries')
   await pool.query('delete from chunks')
   await inTransaction(pool, (tx) =>
@@ -103,7 +106,11 @@ async function expectNoLetterHeldAgainstEachOther(n: number, plans: (typeof plan
   const { chunk } = (await leaseChunk(pool, { mailingId, n }, null))!
   const window = 172_800
   await writeDeliveries(pool, chunk, { most: 100, window })
-  const nodes = await planOf((db) => claimDeliveries(db, chunk, { most: 900, window }), asIs, plans)
+  return planOf((db) => claimDeliveries(db, chunk, { most, window }), asIs, plans)
+}
+
+async function expectEachLetterLookedAtOnce(n: number, plans: Planning): Promise<void> {
+  const nodes = await planOfClaim(n, 900, plans)
   const isWrite = (node: Plan) => node['Node Type'] === 'ModifyTable' && node['Relation Name'] === 'deliveries'
   const claimed = sumOf(nodes.filter(isWrite), rowsOf)
   expect(claimed).toBeGreaterThanOrEqual(400)
@@ -115,8 +122,25 @@ async function expectNoLetterHeldAgainstEachOther(n: number, plans: (typeof plan
 // A thousand letters would be held against each other a million times. No figures about the tables are gathered yet.
 test.each(planning)('a claim of what is left of a chunk looks at each letter once (%s)', async (plans) => {
   await pool.query(`update mailings set state = 'cutting', started_at = now()`)
-  await expectNoLetterHeldAgainstEachOther(200, plans)
+  await expectEachLetterLookedAtOnce(200, plans)
 })
+
+// An opt-out waits for whoever has locked its reader.
+test.each([...planning, 'a bitmap'] as const)(
+  'a claim of a few locks no more readers than it takes (%s)',
+  async (plans) => {
+    const isBitmap = plans === 'a bitmap'
+    if (isBitmap) await pool.query('set enable_indexscan = off')
+    try {
+      const nodes = await planOfClaim(250, 80, isBitmap ? 'force_generic_plan' : plans)
+      const isLockOf = (node: Plan) =>
+        node['Node Type'] === 'LockRows' && node.Plans?.[0]?.['Relation Name'] === 'subscriptions'
+      expect(sumOf(nodes.filter(isLockOf), rowsOf)).toBe(80)
+    } finally {
+      await pool.query('reset enable_indexscan')
+    }
+  },
+)
 
 // Else a million readers are read and sorted anew for each of their batches. No figures about the tables are gathered
 // here, as in an installation whose readers have just been imported.
@@ -197,6 +221,6 @@ test.each(planning)(
   'a claim of what is left of a chunk looks at each letter once, also where the tables are known (%s)',
   async (plans) => {
     await pool.query('analyze')
-    await expectNoLetterHeldAgainstEachOther(300, plans)
+    await expectEachLetterLookedAtOnce(300, plans)
   },
 )
