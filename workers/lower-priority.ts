@@ -8,8 +8,8 @@ const politer = polite + 5
  * Bulk mail takes every core it gets; the doors on the same machine, where somebody waits, come first. Never the other
  * way: who was started lower stays there, and raising it would be refused.
  *
- * On Linux a priority is each thread's own. Those that sign letters are there before any code of ours has run: left where
- * they are they would go before the doors. They give way to the thread that gives them their work, too, which would
+ * On Linux a priority is each thread's own. Those that collect and compile are there before any code of ours has run: left where
+ * they are they would go before the doors. They give way to the thread that hands letters over, too, which would
  * else wait for a core with all that hangs on it, such as the next letter.
  */
 export function lowerPriority(): void {

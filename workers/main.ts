@@ -100,13 +100,13 @@ async function start(stopping: AbortSignal): Promise<() => Promise<void>> {
   const smtp = { url: settings.SMTP_URL, clientName: mailDomain, log }
   const dkim = readDkim(settings, readText)
   for (const warning of dkim.warnings) log.warn(warning)
-  const openTransport = (connections: number): LetterTransport => {
+  const openTransport = (connections: number, threads?: number): LetterTransport => {
     const transport = openSmtpTransport({ ...smtp, connections })
     if (dkim.identity === null) return transport
-    return openSigningTransport({ transport, log, now }, dkim.identity, underWay(connections))
+    return openSigningTransport({ transport, log, now }, dkim.identity, underWay(connections), threads)
   }
   const bulk = openTransport(settings.SMTP_CONNECTIONS)
-  const prompt = openTransport(4)
+  const prompt = openTransport(4, 1)
   const leases = openHeldLeases(pool, log)
   const inHand = openLettersInHand()
   const listener = openListener({

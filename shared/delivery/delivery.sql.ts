@@ -179,8 +179,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
          join deliveries d on d.mailing_id = $1 and d.subscription_id > (select after_id from held)
           and d.subscription_id <= (select upto_id from held) and d.state in ('due', 'deferred')
           and (d.until is null or d.until <= now() or h.mailing_state not in ('cutting', 'sending'))
-        order by d.subscription_id
-        limit $4
+        order by d.subscription_id limit $4
      ), owed as (
        select d.place_on_disk, d.subscription_id, d.state as was, s.language, b.address, lower(split_part(b.address, '@', 2)) as domain,
               case when h.mailing_state not in ('cutting', 'sending') then 'withdrawn'

@@ -244,6 +244,15 @@ create table attempts (`,
     kills: 100,
     red: ['takeoverSeconds'],
   },
+  'sign-for-another': {
+    sentence: 'Letters that are signed together have the signature of the first of them.',
+    patches: [{ file: 'workers/mailer/sign-thread.mjs', find: 'reader, time))', put: 'letters[0][1], time))' }],
+    faults: ['greylist'],
+    kills: 1,
+    // Every second one signs.
+    seed: 2,
+    red: ['phantom'],
+  },
   ...publisherMutations,
   ...outageMutations,
   'no-reconcile': {

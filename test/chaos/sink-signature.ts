@@ -1,8 +1,11 @@
 import { createHash, type KeyObject, verify } from 'node:crypto'
 
+/** What somebody would show, file by or act upon (RFC 6376 5.4, RFC 8058 4). */
+const mustBeSigned = ['from', 'to', 'subject', 'date', 'message-id', 'list-unsubscribe', 'list-unsubscribe-post']
+
 /**
- * Whether a letter begins with a DKIM signature by this key that holds, body and fields, over both fields of the one-click link
- * (RFC 6376 6.1, RFC 8058 4). Read by rule and apart from the code that signs. In the characters of its bytes, as on the wire.
+ * Whether a letter begins with a DKIM signature of its sender's domain that holds by this key, body and fields (RFC 6376 6.1). Read by
+ * rule and apart from the code that signs. In the characters of its bytes, as on the wire.
  */
 export function isSignedBy(key: KeyObject, wire: string): boolean {
   const letter = wire.replaceAll('\r\n..', '\r\n.')
@@ -19,7 +22,9 @@ export function isSignedBy(key: KeyObject, wire: string): boolean {
     .digest('base64')
   if (tags.get('bh') !== hash) return false
   const names = (tags.get('h') ?? '').toLowerCase().split(':')
-  if (!['list-unsubscribe', 'list-unsubscribe-post'].every((name) => names.includes(name))) return false
+  if (!mustBeSigned.every((name) => names.includes(name))) return false
+  const sender = tellingOf(others.find((field) => nameOf(field) === 'from') ?? '')
+  if (tags.get('a') !== 'rsa-sha256' || !sender.trim().endsWith(`@${tags.get('d')}>`)) return false
   // Of fields with one name the lowest first, and what is not there counts as nothing.
   const left = [...others]
   const signed = names.map((name) => {

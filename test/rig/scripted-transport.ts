@@ -10,7 +10,10 @@ export const scriptedTransport = (
   sendRow: async ({ length, open, mayStart, settle }) => {
     const sendPlace = async (place: number) => {
       const letter = open(place)
-      settle(place, letter === null ? { kind: 'not-started' } : await send({ ...letter, mayStart }))
+      settle(
+        place,
+        letter === null ? { kind: 'not-started' } : await send({ ...letter, mayStart: () => mayStart(place) }),
+      )
     }
     await Promise.all(Array.from({ length }, (_, place) => sendPlace(place)))
   },

@@ -15,7 +15,12 @@ List-Unsubscribe-Post: List-Unsubscribe=One-Click\r
 `
 
 async function signedLetter(links: string): Promise<string> {
-  const head = `From: Havneby <presse@havneby.example>\r\nSubject:  folded\r\n\there  \r\n${links}To: `
+  const head = `From: Havneby <presse@havneby.example>\r
+Subject:  folded\r
+\there  \r
+Date: Tue, 03 Nov 2026 08:05:30 +0000\r
+Message-ID: <x@mail.example>\r
+${links}To: `
   const segments = [head, '\r\n\r\nFirst  line \r\n..a dot\r\n', ' and the last\r\n\r\n'].map((part) =>
     Buffer.from(part),
   )
@@ -42,6 +47,8 @@ test.each([
   ['a word of the body', 'the last', 'the least'],
   ['a word of a field', 'folded', 'unfolded'],
   ['the reader', 'ada@', 'bob@'],
+  ['a sender of another domain', 'presse@havneby', 'presse@annenby'],
+  ['another domain that signs', 'd=havneby', 'd=annenby'],
   ['a field added above what was signed', 'From: Havneby', 'From: somebody@else.example\r\nFrom: Havneby'],
   ['no signature', 'DKIM-Signature:', 'X-Signature:'],
 ])('and sees %s', (_, from, to) => {

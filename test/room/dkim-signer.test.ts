@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test, vi } from 'vitest'
+import { type DkimAlgorithm, type DkimIdentity, makeDkimKey } from '../../shared/dkim/dkim-key.ts'
 import { letterBytes } from '../../shared/letter/fill.ts'
 import type { PreparedLetter, ReaderSlots, Slot } from '../../shared/letter/letter.ts'
-import { openSigner } from '../../workers/mailer/signer.ts'
+import { lettersAtOnce, openSigner } from '../../workers/mailer/signer.ts'
 import { givenIdentity, recordsOf } from '../given/dkim.ts'
 import { verifyByMailauth } from '../rig/dkim-verifiers.ts'
 
@@ -138,6 +139,23 @@ describe('the threads that sign', () => {
     await told
     expect(await another.sign([{ prepared: numbered(1), reader }])).toHaveLength(1)
     await another.close()
+  })
+
+  test('are given fewer letters at once where a signature takes long', async () => {
+    const identities = ['ed25519', 'rsa'].map((kind): DkimIdentity => {
+      const privateKey =
+        kind === 'rsa' ? generateKeyPairSync('rsa', { modulusLength: 4096 }).privateKey : makeDkimKey('ed25519-sha256')
+      return { ...identity, keys: [{ algorithm: `${kind}-sha256` as DkimAlgorithm, selector: 's', privateKey }] }
+    })
+    const atOnce: number[] = []
+    for (const one of identities) {
+      const timed = openSigner(one, now, 1)
+      for (let n = 0; n < 12; n += 1) await timed.sign([{ prepared: numbered(1), reader }])
+      atOnce.push(timed.atOnce())
+      await timed.close()
+    }
+    expect(atOnce[1]).toBeLessThan(atOnce[0]!)
+    expect(atOnce[0]).toBeLessThanOrEqual(lettersAtOnce)
   })
 
   test('have room until each has two batches in hand', async () => {

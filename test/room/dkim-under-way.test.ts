@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { fillLetter } from '../../shared/letter/fill.ts'
-import type { PreparedLetter } from '../../shared/letter/letter.ts'
+import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Outcome, Outgoing } from '../../shared/transport/transport.ts'
 import { type Composed, type ComposedRow, openSigningTransport } from '../../workers/mailer/signing-transport.ts'
@@ -120,6 +120,38 @@ test('once it is closing, nothing more is signed, and all that waited is told so
   expect(seen.opened).toBe(4)
 })
 
+test('what the threads have in hand as it closes was not begun, and nobody is told of trouble', async () => {
+  const { atHost, said, signing } = openRig(200)
+  const { row, seen } = rowTo(100)
+  void signing.sendRow(row)
+  await signing.close()
+  await expect.poll(() => seen.told.every((outcome) => outcome?.kind === 'not-started')).toBe(true)
+  expect([atHost.length, said]).toEqual([0, []])
+})
+
+test('a letter whose reader has left once it is signed is not handed over, and its neighbours are', async () => {
+  const { atHost, signing } = openRig(8)
+  const { row, seen } = rowTo(2, { mayStart: (place) => place !== 0 })
+  void signing.sendRow(row)
+  await expect.poll(() => atHost.map(({ letter }) => letter.envelope.to)).toEqual(['r1@readers.example'])
+  expect(seen.told[0]).toEqual({ kind: 'not-started' })
+})
+
+test('letters whose thread ended are told as trouble with nobody’s letter, and the next leave', async () => {
+  const { atHost, said, signing } = openRig(4)
+  const unfit = {
+    to: 'x',
+    messageId: 'x',
+    date: 'x',
+    token: () => 'no thread can be given this',
+  } as unknown as ReaderSlots
+  const outcome = await signing.send(letterTo('ada@readers.example', { reader: unfit }))
+  expect(outcome).toMatchObject({ kind: 'unreachable', phase: 'connect' })
+  expect(said.map(({ level }) => level)).toEqual(['error'])
+  for (let n = 0; n < 4; n += 1) void signing.send(letterTo(`next${n}@readers.example`))
+  await expect.poll(() => atHost.length).toBe(4)
+})
+
 test('a letter whose time ran out while it waited is not signed and not handed over', async () => {
   const { atHost, signing } = openRig(1)
   let isOpen = true
@@ -135,11 +167,12 @@ test('a letter whose time ran out while it waited is not signed and not handed o
 
 test('a letter keeps its envelope and its bytes', async () => {
   const { atHost, signing } = openRig(1)
-  const letter = letterTo('ada@readers.example')
+  const letter = letterTo('ada@readers.example', { beforeDot: () => true, stands: () => false })
   void signing.send(letter)
   await expect.poll(() => atHost.length).toBe(1)
   const [{ letter: sent }] = atHost as [(typeof atHost)[number]]
   expect(sent.envelope).toEqual(letter.envelope)
+  expect([sent.beforeDot, sent.stands]).toEqual([letter.beforeDot, letter.stands])
   expect(sent.parts.slice(1)).toEqual(letter.parts)
   expect(sent.parts[0]!.toString()).toMatch(/^DKIM-Signature: [\s\S]*\r\n$/)
 })

@@ -107,8 +107,10 @@ export async function handOver(
 
   const mayStart = () => performance.now() < beginBefore && !deps.stopping() && circuit.rest() === 0
 
+  const mayStillStart = (place: number) => mayStart() && !askedFor.has(place)
+
   function open(place: number): Composed | null {
-    if (!mayStart() || askedFor.has(place)) return null
+    if (!mayStillStart(place)) return null
     const claimed = window[place]!
     const domain = domains[place] ?? watch.of(claimed.address)
     if (domains[place] === undefined) {
@@ -236,7 +238,7 @@ export async function handOver(
   }
 
   const letGo = deps.inHand.take(giveBack)
-  const whole = transport.sendRow({ length: window.length, until: beginBefore, mayStart, open, settle })
+  const whole = transport.sendRow({ length: window.length, until: beginBefore, mayStart: mayStillStart, open, settle })
   const isWhole = await Promise.race([whole.then(() => true), untilQuiet])
   clearTimeout(quiet ?? undefined)
   quiet = null

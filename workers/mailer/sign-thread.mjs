@@ -14,16 +14,22 @@ if (process.platform === 'linux')
 
 const { keys } = workerData
 const plans = new Map()
+// What cannot be read leaves a batch without an answer: this thread ends, and with it those it had in hand.
+parentPort.on('messageerror', (error) => {
+  throw error
+})
 
-parentPort.on('message', ({ make, forget, letters, time }) => {
+parentPort.on('message', ({ batch, make, forget, letters, time }) => {
   for (const [id, plan] of make) plans.set(id, { ...plan, bodyStart: createHash('sha256').update(plan.bodyStart) })
   for (const id of forget) plans.delete(id)
-  parentPort.postMessage(answerTo(letters, time))
+  parentPort.postMessage({ batch, ...answerTo(letters, time) })
 })
 
 function answerTo(letters, time) {
   try {
-    return { signed: letters.map(([id, reader]) => signLetter(plans.get(id), reader, time)) }
+    const started = performance.now()
+    const signed = letters.map(([id, reader]) => signLetter(plans.get(id), reader, time))
+    return { signed, ms: performance.now() - started }
   } catch (error) {
     return { fault: error instanceof Error ? error.message : String(error) }
   }

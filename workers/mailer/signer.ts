@@ -12,6 +12,8 @@ export type Unsigned = { readonly prepared: PreparedLetter; readonly reader: Rea
 export type Signer = {
   /** Whether a thread is free, or soon will be. What is given all the same waits there for longer. */
   hasRoom(): boolean
+  /** How many letters to give it at once, `lettersAtOnce` at the most: by how long signatures take here. */
+  atOnce(): number
   /**
    * The DKIM-Signature fields of each letter, one for each key, to stand before its first byte. Rejects if one of them cannot be
    * signed, or the thread that had them in hand ended.
@@ -34,6 +36,8 @@ export const lettersAtOnce = 16
 export function openSigner(identity: DkimIdentity, now: () => Date, most = mostThreads): Signer {
   const threads = new Set<Thread>()
   let isQuiet = false
+  /** What a letter takes, in milliseconds; at first as on a slow machine. */
+  let each = longestBatch / 4
 
   /** The one with the least in hand. */
   function readiest(): Thread | null {
@@ -49,7 +53,12 @@ export function openSigner(identity: DkimIdentity, now: () => Date, most = mostT
   function takerOf(): Thread {
     const ready = readiest()
     if (ready !== null && (ready.batches() < batchesInHand || threads.size >= most)) return ready
-    const started = startThread(identity, () => threads.delete(started))
+    const started = startThread(identity, {
+      worked: (letters, ms) => {
+        each += (ms / letters - each) / 4
+      },
+      ended: () => threads.delete(started),
+    })
     threads.add(started)
     return started
   }
@@ -66,6 +75,7 @@ export function openSigner(identity: DkimIdentity, now: () => Date, most = mostT
 
   return {
     hasRoom,
+    atOnce: () => Math.max(1, Math.min(lettersAtOnce, Math.floor(longestBatch / each))),
     sign: async (letters) => {
       isQuiet = false
       return await takerOf().sign(letters, Math.floor(now().getTime() / 1000))
@@ -76,6 +86,12 @@ export function openSigner(identity: DkimIdentity, now: () => Date, most = mostT
     },
   }
 }
+
+/**
+ * Milliseconds for a batch. None of its letters leaves before all are signed: with a large key, or a core shared with many, sixteen would
+ * keep a window waiting, or run out of their claim together.
+ */
+const longestBatch = 8
 
 /** More sign no faster than one workers process hands letters over. */
 const mostThreads = Math.min(availableParallelism(), 4)
@@ -100,10 +116,14 @@ type Thread = {
   end(): Promise<unknown>
 }
 
-type Answer = { readonly signed: readonly string[] } | { readonly fault: string }
-type Asked = { resolve(signed: readonly string[]): void; reject(error: Error): void }
+type Answer = { readonly batch: number } & (
+  | { readonly signed: readonly string[]; readonly ms: number }
+  | { readonly fault: string }
+)
+type Asked = { readonly batch: number; resolve(signed: readonly string[]): void; reject(error: Error): void }
+type On = { worked(letters: number, ms: number): void; ended(): void }
 
-function startThread({ domain, keys }: DkimIdentity, ended: () => void): Thread {
+function startThread({ domain, keys }: DkimIdentity, on: On): Thread {
   const worker = new Worker(join(import.meta.dirname, 'sign-thread.mjs'), {
     name: 'signer',
     env: {},
@@ -115,19 +135,30 @@ function startThread({ domain, keys }: DkimIdentity, ended: () => void): Thread 
   const inHand: Asked[] = []
   const ids = new Map<SigningPlan, number>()
   let lastId = 0
+  let lastBatch = 0
   let cause: unknown
 
+  /** It is given nothing more. */
+  function end(): Promise<unknown> {
+    on.ended()
+    return worker.terminate()
+  }
+
   worker.on('message', (answer: Answer) => {
+    // An answer was lost: nobody must have the signatures of others.
+    if (inHand[0]?.batch !== answer.batch) return void end()
     const { resolve, reject } = inHand.shift()!
     if (inHand.length === 0) worker.unref()
-    if ('signed' in answer) resolve(answer.signed)
-    else reject(new Error(answer.fault))
+    if ('fault' in answer) return reject(new Error(answer.fault))
+    on.worked(answer.signed.length, answer.ms)
+    resolve(answer.signed)
   })
+  worker.on('messageerror', () => void end())
   worker.on('error', (error) => {
     cause = error
   })
   worker.on('exit', () => {
-    ended()
+    on.ended()
     for (const { reject } of inHand.splice(0)) reject(new Error('the thread that signs letters ended', { cause }))
   })
 
@@ -162,11 +193,18 @@ function startThread({ domain, keys }: DkimIdentity, ended: () => void): Thread 
       const { make, forget } = introduce(new Set(plans))
       const signing = letters.map(({ reader }, n) => [ids.get(plans[n]!)!, reader])
       return new Promise((resolve, reject) => {
-        worker.postMessage({ make, forget, letters: signing, time })
+        lastBatch += 1
+        try {
+          worker.postMessage({ batch: lastBatch, make, forget, letters: signing, time })
+        } catch (error) {
+          // Of the plans it was to be told of it has not heard.
+          void end()
+          throw error
+        }
         if (inHand.length === 0) worker.ref()
-        inHand.push({ resolve, reject })
+        inHand.push({ batch: lastBatch, resolve, reject })
       })
     },
-    end: () => worker.terminate(),
+    end,
   }
 }

@@ -4,13 +4,16 @@ import { planOf } from '../../shared/dkim/signing-plan.ts'
 import type { PreparedLetter, ReaderSlots } from '../../shared/letter/letter.ts'
 import type { Log } from '../../shared/log/log.ts'
 import type { Letter, LetterRow, Outcome, Outgoing, Transport } from '../../shared/transport/transport.ts'
-import { lettersAtOnce, lettersInHand, openSigner } from './signer.ts'
+import { lettersInHand, openSigner } from './signer.ts'
 
 /** A letter that can still be signed: its bytes, and what they were filled from. */
 export type Composed = Letter & { readonly prepared: PreparedLetter; readonly reader: ReaderSlots }
 
-/** Such letters in a row. `mayStart` holds for all of them: one that has been signed meanwhile is asked again. */
-export type ComposedRow = Omit<LetterRow, 'open'> & { open(place: number): Composed | null; mayStart(): boolean }
+/** Such letters in a row. `mayStart`: whether one that was made may still start once it is signed. */
+export type ComposedRow = Omit<LetterRow, 'open'> & {
+  open(place: number): Composed | null
+  mayStart(place: number): boolean
+}
 
 /** What the mailer sends by; a plain transport will do where letters are not signed. */
 export type LetterTransport = {
@@ -32,11 +35,17 @@ type Batch = { readonly place: number; readonly letter: Composed }[]
  * is made late: `most` letters are under way at once, being signed or with the transport, and a letter whose claim has
  * run out when its turn comes is not signed at all. Rows take turns.
  */
-export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: number): LetterTransport {
-  const signer = openSigner(identity, deps.now)
-  const waiting: Waiting[] = []
+export function openSigningTransport(
+  deps: Deps,
+  identity: DkimIdentity,
+  most: number,
+  threads?: number,
+): LetterTransport {
+  const signer = openSigner(identity, deps.now, threads)
+  /** Rows, and letters by themselves: those are confirmations that somebody waits for. */
+  const rows: Waiting[] = []
+  const lone: Waiting[] = []
   const known = new Set<string>()
-  const largestBatch = Math.min(lettersAtOnce, Math.ceil(most / 4))
   let underWay = 0
   let isClosing = false
 
@@ -44,21 +53,20 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
     return new Promise((resolve) => {
       if (row.length === 0) return resolve()
       const all = { row, next: 0, left: row.length, whenSettled: resolve }
-      // A letter by itself is a confirmation that somebody waits for.
-      if (row.length === 1) waiting.unshift(all)
-      else waiting.push(all)
+      const queue = row.length === 1 ? lone : rows
+      queue.push(all)
       proceed()
-      if (all.next < row.length) dropInTime(all)
+      if (all.next < row.length) dropInTime(all, queue)
     })
   }
 
   /** Where the host takes nothing more, no turn comes; and those that may not begin any more would wait on. */
-  function dropInTime(all: Waiting): void {
+  function dropInTime(all: Waiting, queue: Waiting[]): void {
     if (all.row.until === Number.POSITIVE_INFINITY) return
     const drop = () => {
-      const at = waiting.indexOf(all)
+      const at = queue.indexOf(all)
       if (at === -1) return
-      waiting.splice(at, 1)
+      queue.splice(at, 1)
       while (all.next < all.row.length) settle(all, all.next++, notStarted)
     }
     setTimeout(drop, Math.max(0, all.row.until - performance.now())).unref()
@@ -66,14 +74,20 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
 
   /** Lets as many letters be signed as may be under way: whole batches, because a thread is woken for each. */
   function proceed(): void {
-    for (let first = waiting[0]; first; first = waiting[0]) {
-      const size = Math.min(largestBatch, first.row.length - first.next)
+    for (let queue = nextQueue(); queue !== null; queue = nextQueue()) {
+      const first = queue[0]!
+      const size = Math.min(signer.atOnce(), Math.ceil(most / 4), first.row.length - first.next)
       if (!isClosing && (most - underWay < size || !signer.hasRoom())) return
-      waiting.shift()
+      queue.shift()
       const batch = takeFrom(first, size)
-      if (first.next < first.row.length) waiting.push(first)
+      if (first.next < first.row.length) queue.push(first)
       if (batch.length > 0) void handOver(first, batch)
     }
+  }
+
+  function nextQueue(): Waiting[] | null {
+    if (lone.length > 0) return lone
+    return rows.length > 0 ? rows : null
   }
 
   function takeFrom(all: Waiting, size: number): Batch {
@@ -81,20 +95,22 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
     while (batch.length < size && all.next < all.row.length) {
       const place = all.next
       all.next += 1
-      try {
-        const letter = isClosing ? null : all.row.open(place)
-        if (letter === null) {
-          settle(all, place, notStarted)
-          continue
-        }
-        checkSender(planOf(letter.prepared))
-        batch.push({ place, letter })
-      } catch (err) {
-        settle(all, place, unsigned(err))
-      }
+      const letter = isClosing ? notStarted : openLetter(all.row, place)
+      if ('kind' in letter) settle(all, place, letter)
+      else batch.push({ place, letter })
     }
     underWay += batch.length
     return batch
+  }
+
+  function openLetter(row: ComposedRow, place: number): Composed | Outcome {
+    try {
+      const letter = row.open(place)
+      if (letter !== null) checkSender(planOf(letter.prepared))
+      return letter ?? notStarted
+    } catch (err) {
+      return unsigned(err)
+    }
   }
 
   async function handOver(all: Waiting, batch: Batch): Promise<void> {
@@ -104,19 +120,16 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
       settle(all, batch[n]!.place, outcome)
       proceed()
     }
-    try {
-      const signatures = await signer.sign(batch.map(({ letter }) => letter))
+    const signatures = await signer.sign(batch.map(({ letter }) => letter)).catch(unsigned)
+    if ('kind' in signatures) for (const n of batch.keys()) settleOne(n, signatures)
+    else {
       const open = (n: number) => {
-        if (!row.mayStart()) return null
-        const { letter } = batch[n]!
-        return { ...letter, parts: [signatures[n]!, ...letter.parts] }
+        const { letter, place } = batch[n]!
+        return row.mayStart(place) ? { ...letter, parts: [signatures[n]!, ...letter.parts] } : null
       }
       void deps.transport.sendRow({ length: batch.length, until: row.until, open, settle: settleOne })
       // A thread has room again.
       proceed()
-    } catch (err) {
-      const outcome = unsigned(err)
-      for (const n of batch.keys()) settleOne(n, outcome)
     }
   }
 
@@ -128,6 +141,8 @@ export function openSigningTransport(deps: Deps, identity: DkimIdentity, most: n
 
   /** Nobody's letter is at fault, and the next one would fare no better: the mailer rests, as when the host is away. */
   function unsigned(err: unknown): Outcome {
+    // The threads end with us, whatever they have in hand.
+    if (isClosing) return notStarted
     deps.log.error({ err }, 'a letter could not be signed')
     return { kind: 'unreachable', phase: 'connect', detail: 'the letter could not be signed' }
   }
