@@ -91,7 +91,7 @@ export function openSigner(identity: DkimIdentity, now: () => Date, most = mostT
  * Milliseconds for a batch. None of its letters leaves before all are signed: with a large key, or a core shared with many, sixteen would
  * keep a window waiting, or run out of their claim together.
  */
-const longestBatch = 8
+const longestBatch = 16
 
 /** More sign no faster than one workers process hands letters over. */
 const mostThreads = Math.min(availableParallelism(), 4)
