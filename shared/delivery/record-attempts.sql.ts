@@ -111,20 +111,17 @@ export async function adoptAbandoned(db: Db, chunk: HeldChunk): Promise<Abandone
     text: `with held as (
        select after_id, upto_id from chunks where mailing_id = $1 and n = $2 and fence = $3
      ), abandoned as (
-       select d.subscription_id, d.fence
+       select d.subscription_id, d.attempt, d.fence
          from held h
          join deliveries d on d.mailing_id = $1 and d.subscription_id > h.after_id and d.subscription_id <= h.upto_id
         where d.state = 'claimed' and d.fence < $3
           for update of d
      ), adopted as (
-       update deliveries d
-          set fence = $3
-         from abandoned a
-        where d.mailing_id = $1 and d.subscription_id = a.subscription_id
-          and d.subscription_id > (select after_id from held) and d.subscription_id <= (select upto_id from held)
-       returning d.subscription_id, d.attempt, a.fence
+       -- All of them: they are locked. Joined, each would be held against each other.
+       update deliveries set fence = $3
+        where mailing_id = $1 and subscription_id = any(array(select subscription_id from abandoned))
      )
-     select a.subscription_id as "subscriptionId", a.attempt, a.fence from held left join adopted a on true`,
+     select a.subscription_id as "subscriptionId", a.attempt, a.fence from held left join abandoned a on true`,
     values: [chunk.mailingId, chunk.n, chunk.fence],
   })
   if (rows.length === 0) return null

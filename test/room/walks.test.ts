@@ -2,6 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cutChunks, leaseChunk } from '../../shared/delivery/chunk.sql.ts'
 import { claimDeliveries, writeDeliveries } from '../../shared/delivery/delivery.sql.ts'
+import { adoptAbandoned } from '../../shared/delivery/record-attempts.sql.ts'
 import { insertMailing } from '../../shared/mailing/mailing.sql.ts'
 import type { MailingId } from '../../shared/mailing/mailing.ts'
 import type { Newsroom } from '../../shared/newsroom/newsroom.ts'
@@ -114,16 +115,31 @@ async function expectEachLetterLookedAtOnce(n: number, plans: Planning): Promise
   const isWrite = (node: Plan) => node['Node Type'] === 'ModifyTable' && node['Relation Name'] === 'deliveries'
   const claimed = sumOf(nodes.filter(isWrite), rowsOf)
   expect(claimed).toBeGreaterThanOrEqual(400)
-  // Some twenty steps hand each letter on to the next.
-  const handled = (node: Plan) => rowsOf(node) + (node['Rows Removed by Join Filter'] ?? 0) * node['Actual Loops']
   expect(sumOf(nodes, handled)).toBeLessThan(50 * claimed)
 }
+
+/** Rows that a node took or threw away; some twenty nodes hand each letter on to the next. */
+const handled = (node: Plan) => rowsOf(node) + (node['Rows Removed by Join Filter'] ?? 0) * node['Actual Loops']
 
 // A thousand letters would be held against each other a million times. No figures about the tables are gathered yet.
 test.each(planning)('a claim of what is left of a chunk looks at each letter once (%s)', async (plans) => {
   await pool.query(`update mailings set state = 'cutting', started_at = now()`)
   await expectEachLetterLookedAtOnce(200, plans)
 })
+
+test.each(planning)(
+  'what a vanished process had claimed is taken over by looking at each letter once (%s)',
+  async (plans) => {
+    await planOfClaim(230, 900, plans)
+    await pool.query('update chunks set fence = fence + 1')
+    const { rows } = await pool.query<{ fence: string }>('select fence from chunks')
+    const chunk = { mailingId, n: 230, fence: rows[0]!.fence }
+    const nodes = await planOf((db) => adoptAbandoned(db, chunk), asIs, plans)
+    const { rows: adopted } = await pool.query('select 1 from deliveries where fence = $1', [chunk.fence])
+    expect(adopted.length).toBeGreaterThanOrEqual(400)
+    expect(sumOf(nodes, handled)).toBeLessThan(50 * adopted.length)
+  },
+)
 
 // An opt-out waits for whoever has locked its reader.
 test.each([...planning, 'a bitmap'] as const)(
