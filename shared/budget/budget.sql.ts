@@ -16,8 +16,9 @@ export type Spent =
  */
 export async function spend(db: Db, hashKey: Buffer, charges: readonly Charge[], now: Date): Promise<Spent> {
   const keys = charges.map((charge) => budgetKey(hashKey, charge))
-  const { rows } = await db.query<SpendRow>(
-    `with asked as (
+  const { rows } = await db.query<SpendRow>({
+    name: 'spend',
+    text: `with asked as (
        select * from unnest($1::bytea[], $2::text[], $3::float8[], $4::float8[]) as a (key, name, cost, span)
      ), held as (
        select key, whole_at from budgets where key = any($1) order by key for no key update
@@ -41,14 +42,14 @@ export async function spend(db: Db, hashKey: Buffer, charges: readonly Charge[],
      select j.key, t.key is not null as taken, coalesce(t.whole_at - j.cost * interval '1 second', j.from_at) as starts_at,
             extract(epoch from j.from_at - $5)::float8 + j.cost - j.span as wait
        from judged j left join taken t on t.key = j.key`,
-    [
+    values: [
       keys,
       charges.map(({ budget }) => budget.name),
       charges.map(({ budget }) => costOf(budget)),
       charges.map(({ budget }) => budget.span),
       now,
     ],
-  )
+  })
   const byKey = new Map(rows.map((row) => [row.key.toString('hex'), row]))
   const found = charges.map((charge, index) => ({ charge, ...byKey.get(keys[index]!.toString('hex'))! }))
   if (found.every(({ taken }) => taken)) return { granted: true, startsAt: found.map((one) => one.starts_at) }

@@ -29,8 +29,9 @@ export async function untilNobodyMayBegin(pool: Pool, subscription: Subscription
 
 /** How long a worker may still begin a letter to this reader, in milliseconds; 0: nobody may. */
 export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promise<number> {
-  const { rows } = await db.query<{ wait: number | null }>(
-    `select extract(epoch from max(claim.until) - now())::float8 * 1000 as wait
+  const { rows } = await db.query<{ wait: number | null }>({
+    name: 'may-still-begin',
+    text: `select extract(epoch from max(claim.until) - now())::float8 * 1000 as wait
        from (
          select d.until
            from subscriptions s
@@ -48,8 +49,8 @@ export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promi
          union all
          select n.next_at - $2 * interval '1 millisecond'
            from notices n where n.subscription_id = $1 and n.state = 'claimed') claim`,
-    [subscription, outlivesItsStart],
-  )
+    values: [subscription, outlivesItsStart],
+  })
   return Math.max(0, rows[0]?.wait ?? 0)
 }
 

@@ -54,14 +54,15 @@ export async function newestKeys(db: Db, most: number): Promise<SealedKey[]> {
 
 /** The keys that sign now for each of these newsrooms, newest first, still sealed; one that does not exist is not in it. */
 export async function liveKeysBySlug(db: Db, slugs: readonly string[], now: Date): Promise<Map<string, SealedKey[]>> {
-  const { rows } = await db.query<{ slug: string } & { [Part in keyof SealedKey]: SealedKey[Part] | null }>(
-    `select n.slug, k.id, k.label, k.created_at as "createdAt", k.ended_at as "endedAt", k.sealed
+  const { rows } = await db.query<{ slug: string } & { [Part in keyof SealedKey]: SealedKey[Part] | null }>({
+    name: 'live-keys',
+    text: `select n.slug, k.id, k.label, k.created_at as "createdAt", k.ended_at as "endedAt", k.sealed
        from newsrooms n
        left join newsroom_keys k on k.newsroom_id = n.id and (k.ended_at is null or k.ended_at > $2)
       where n.slug = any($1)
       order by k.created_at desc, k.id desc`,
-    [slugs, now],
-  )
+    values: [slugs, now],
+  })
   const found = new Map<string, SealedKey[]>()
   for (const { slug, ...key } of rows) {
     const keys = found.get(slug) ?? []

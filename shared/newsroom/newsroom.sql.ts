@@ -88,26 +88,28 @@ export async function countLeftBehind(
 export async function findNewsroom(db: Db, slug: string): Promise<Newsroom | null> {
   // PostgreSQL has its own view of a NUL, and anybody may put one into a path.
   if (!isSlug(slug)) return null
-  const { rows } = await db.query<NewsroomRow>(
-    `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+  const { rows } = await db.query<NewsroomRow>({
+    name: 'find-newsroom',
+    text: `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
             legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
             allowed_origins
        from newsrooms
       where slug = $1`,
-    [slug],
-  )
+    values: [slug],
+  })
   return rows[0] ? newsroomOf(rows[0]) : null
 }
 
 export async function findNewsroomById(db: Db, id: NewsroomId): Promise<Newsroom | null> {
-  const { rows } = await db.query<NewsroomRow>(
-    `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
+  const { rows } = await db.query<NewsroomRow>({
+    name: 'find-newsroom-by-id',
+    text: `select id, slug, name, languages, default_language, zone, sender_address, sender_name, reply_to,
             legal_name, postal_address, website, logo_url, accent, about, topics, digest_hour, digest_weekday,
             allowed_origins
        from newsrooms
       where id = $1`,
-    [id],
-  )
+    values: [id],
+  })
   return rows[0] ? newsroomOf(rows[0]) : null
 }
 

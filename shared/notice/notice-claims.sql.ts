@@ -61,17 +61,19 @@ type ClaimedNoticeRow = {
  * needs. So this takes the pool, and no transaction.
  */
 export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNotice | null> {
-  const { rows: taken } = await pool.query<{ fence: string }>(
-    `update notices
+  const { rows: taken } = await pool.query<{ fence: string }>({
+    name: 'claim-notice',
+    text: `update notices
         set state = 'claimed', attempt = attempt + 1, fence = fence + 1, next_at = now() + $2 * interval '1 second'
       where id = $1 and next_at <= now() and state in ('due', 'claimed', 'deferred')
      returning fence`,
-    [id, noticeClaim],
-  )
+    values: [id, noticeClaim],
+  })
   if (!taken[0]) return null
   // By its fence: to a process that was frozen in between it may be another's by now.
-  const { rows } = await pool.query<ClaimedNoticeRow>(
-    `select n.id, n.kind, n.attempt, extract(epoch from now() - n.created_at)::float8 as age, n.fence, n.subscription_id, s.newsroom_id, s.state as subscription_state,
+  const { rows } = await pool.query<ClaimedNoticeRow>({
+    name: 'read-claimed-notice',
+    text: `select n.id, n.kind, n.attempt, extract(epoch from now() - n.created_at)::float8 as age, n.fence, n.subscription_id, s.newsroom_id, s.state as subscription_state,
             s.requested_at, s.language, b.id as subscriber_id, b.id = s.subscriber_id as is_holder, b.address,
             exists (select from suppressions x where x.address_hash = b.address_hash
                                                  and x.reason not in ('bounced', 'erased')) as barred,
@@ -82,8 +84,8 @@ export async function claimNotice(pool: Pool, id: NoticeId): Promise<ClaimedNoti
        join subscribers b on b.id = coalesce(n.subscriber_id, s.subscriber_id)
        left join address_changes c on c.id = n.change_id
       where n.id = $1 and n.fence = $2 and n.state = 'claimed'`,
-    [id, taken[0].fence],
-  )
+    values: [id, taken[0].fence],
+  })
   const row = rows[0]
   return row
     ? {
@@ -127,14 +129,15 @@ export async function recordNotice(
     counts: boolean
   },
 ): Promise<void> {
-  await db.query(
-    `update notices
+  await db.query({
+    name: 'record-notice',
+    text: `update notices
         set state = $3, reply = $4, attempt = attempt - case when $6 then 0 else 1 end,
             next_at = case when $5::float8 is null then next_at else now() + $5 * interval '1 second' end,
             done_at = case when $5::float8 is null then now() end
       where id = $1 and fence = $2 and state = 'claimed'`,
-    [notice.id, notice.fence, outcome.state, outcome.reply, outcome.wait, outcome.counts],
-  )
+    values: [notice.id, notice.fence, outcome.state, outcome.reply, outcome.wait, outcome.counts],
+  })
 }
 
 /** Notices whose time has come, the oldest first, and how long they have waited, by doubling. */

@@ -25,8 +25,9 @@ export async function oweNotice(
   },
   now: Date,
 ): Promise<boolean> {
-  const { rowCount } = await db.query(
-    `insert into notices (id, kind, subscription_id, state, created_at, next_at)
+  const { rowCount } = await db.query({
+    name: 'owe-notice',
+    text: `insert into notices (id, kind, subscription_id, state, created_at, next_at)
      select $1, $2, held.id, 'due', $4, $5
        from subscriptions held
        join subscribers reader on reader.id = held.subscriber_id
@@ -44,8 +45,8 @@ export async function oweNotice(
                            and (earlier.kind <> 'confirmation'
                                 or held.activated_at is null
                                 or earlier.created_at > held.activated_at))`,
-    [notice.id, notice.kind, notice.subscriptionId, now, notice.notBefore ?? now, notice.mayWrite ?? true],
-  )
+    values: [notice.id, notice.kind, notice.subscriptionId, now, notice.notBefore ?? now, notice.mayWrite ?? true],
+  })
   return rowCount === 1
 }
 

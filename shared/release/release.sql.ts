@@ -18,8 +18,9 @@ type ReleaseRow = {
 /** Stores a release's first revision. Null: the newsroom already has a release by that external id. */
 export async function insertRelease(db: Db, release: Release, receivedAt: Date): Promise<ReleaseId | null> {
   const texts = shownTexts(release)
-  const { rows } = await db.query<{ release_id: ReleaseId }>(
-    `with created as (
+  const { rows } = await db.query<{ release_id: ReleaseId }>({
+    name: 'insert-release',
+    text: `with created as (
        insert into releases (id, newsroom_id, external_id, revision, kind, published_at, zone, topics, created_at, revised_at)
        values ($1, $2, $3, $4, $5, $6, $7, $10, $9, $9)
        on conflict (newsroom_id, external_id) do nothing
@@ -39,7 +40,7 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
      insert into revisions (release_id, revision, kind, content, received_at)
      select id, $4, $5, $8, $9 from created
      returning release_id`,
-    [
+    values: [
       release.id,
       release.newsroomId,
       release.externalId,
@@ -55,7 +56,7 @@ export async function insertRelease(db: Db, release: Release, receivedAt: Date):
       texts.map(({ lead }) => lead),
       texts.map(({ plain }) => plain),
     ],
-  )
+  })
   return rows[0]?.release_id ?? null
 }
 

@@ -88,13 +88,14 @@ export async function endSubscription(
   reason: EndReason,
   from: readonly SubscriptionState[] = ['pending', 'active'],
 ): Promise<Subscription | null> {
-  const { rows } = await db.query<SubscriptionRow>(
-    `update subscriptions
+  const { rows } = await db.query<SubscriptionRow>({
+    name: 'end-subscription',
+    text: `update subscriptions
         set state = 'ended', ended_at = greatest(now(), requested_at), ended_reason = $2
       where id = $1 and (state = any($3) or $2 = 'unsubscribed' and state = 'ended' and ended_reason in ('merged', 'bounced'))
      returning id, newsroom_id, subscriber_id, state, language, frequency, topics, requested_at, ended_at, ended_reason`,
-    [id, reason, from],
-  )
+    values: [id, reason, from],
+  })
   return rows[0] ? subscriptionOf(rows[0]) : null
 }
 

@@ -75,7 +75,7 @@ export const mutations = {
   },
   'no-give-back': {
     sentence: 'A letter that was given back because its reader leaves begins all the same.',
-    patches: [{ file: 'workers/mailer/hand-over.js', find: ' || askedFor.has(place)', put: '' }],
+    patches: [{ file: 'workers/mailer/hand-over.js', find: 'mayStart() && !askedFor.has(place)', put: 'mayStart()' }],
     faults: ['opt-out', 'sigterm'],
     kills: 160,
     red: ['late'],
