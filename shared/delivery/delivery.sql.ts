@@ -83,8 +83,7 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
               m.release_id, r.topics, coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late,
               (select true from paces limit 1) as paced, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id left join releases r on r.id = m.release_id
-        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut'
-          for share of m
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'cut' for share of m
      ), locked as (
        -- By itself, and joined to its reader after: a row that is another once the lock is had, by a change of address, would be
        -- joined to the reader it had before, and fall out of the audience.
@@ -92,8 +91,10 @@ export async function writeDeliveries(db: Db, chunk: HeldChunk, { most, window }
          from held h
          join subscriptions s on s.newsroom_id = h.newsroom_id and s.id > h.after_id and s.id <= h.upto_id
         where is_owed(s, $1, h.kind, h.accepted_at, h.due_at, h.topics,
-                      s.id in (select reader from who_has((select release_id from held), $1, (select after_id from held),
-                                                          (select upto_id from held))))
+                      -- Not from what is held: asked for a row that was waited for, PostgreSQL makes that a second time, and has two.
+                      s.id in (select w.reader from chunks c join mailings m on m.id = c.mailing_id
+                                cross join who_has(m.release_id, $1, c.after_id, c.upto_id) w
+                                where c.mailing_id = $1 and c.n = $2))
           for share of s
      ), audience as (
        select s.id, s.language, b.address,
@@ -170,8 +171,7 @@ export async function claimDeliveries(db: Db, chunk: HeldChunk, { most, window }
        select c.after_id, c.upto_id, m.accepted_at, m.state as mailing_state,
               coalesce(m.window_from, m.started_at) < now() - $6 * interval '1 second' as is_late, ${chance}
          from turn_taken cross join chunks c join mailings m on m.id = c.mailing_id
-        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused
-          for share of m
+        where c.mailing_id = $1 and c.n = $2 and c.fence = $3 and c.state = 'open' and not m.paused for share of m
      ), next as materialized (
        -- First, so that no more readers are locked than letters are taken, and in order.
        select d.ctid as place_on_disk, d.subscription_id, d.state, d.attempt

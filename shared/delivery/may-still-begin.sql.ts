@@ -44,8 +44,12 @@ export async function mayStillBegin(db: Db, subscription: SubscriptionId): Promi
             select m.id from mailings m
              where m.done_at > now() - interval '1 minute' and m.forgotten_at is null
                and m.newsroom_id = s.newsroom_id) m
-           join deliveries d on d.mailing_id = m.id and d.subscription_id = s.id
-          where s.id = $1 and d.state = 'claimed' and d.until > now()
+          -- By key, whatever the planner thinks of a table that was empty when a connection first asked.
+          cross join lateral (
+            select until from deliveries
+             where mailing_id = m.id and subscription_id = s.id and state = 'claimed' and until > now()
+            offset 0) d
+          where s.id = $1
          union all
          select n.next_at - $2 * interval '1 millisecond'
            from notices n where n.subscription_id = $1 and n.state = 'claimed') claim`,

@@ -150,8 +150,13 @@ describe('the threads that sign', () => {
     const atOnce: number[] = []
     for (const one of identities) {
       const timed = openSigner(one, now, 1)
-      for (let n = 0; n < 12; n += 1) await timed.sign([{ prepared: numbered(1), reader }])
-      atOnce.push(timed.atOnce())
+      const seen: number[] = []
+      for (let n = 0; n < 12; n += 1) {
+        await timed.sign([{ prepared: numbered(1), reader }])
+        seen.push(timed.atOnce())
+      }
+      // A machine that stands still for a moment makes every signature seem slow.
+      atOnce.push(Math.max(...seen.slice(6)))
       await timed.close()
     }
     expect(atOnce[1]).toBeLessThan(atOnce[0]!)

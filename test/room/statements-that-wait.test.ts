@@ -183,6 +183,22 @@ test('a mailing whose row somebody keeps is ended in a later round, and keeps no
   expect(await ended()).toEqual(both)
 })
 
+test('a chunk of a correction is written though a reader in it turns to a pause meanwhile: who has the release is asked then', async () => {
+  const { pool } = database
+  await pool.query(`update mailings set kind = 'correction'`)
+  const [first, ...others] = readers
+  let writing: ReturnType<typeof writeDeliveries> | undefined
+  await inTransaction(pool, async (tx) => {
+    await tx.query(`update subscriptions set paused_until = now() + interval '1 day' where id = $1`, [
+      first!.subscriptionId,
+    ])
+    writing = writeDeliveries(pool, chunk, claim)
+    await somebodyWaits()
+  })
+  const { letters } = await writing!
+  expect(letters.map(({ address }) => address)).toEqual(others.map(({ address }) => address))
+})
+
 test('a statement that was given up and arrives late records nothing of a letter that its turn has claimed again', async () => {
   const { letters, claimedAt } = await writeDeliveries(database.pool, chunk, claim)
   const putBack = letters.map(({ subscriptionId }) => {

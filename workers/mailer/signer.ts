@@ -156,6 +156,7 @@ function startThread({ domain, keys }: DkimIdentity, on: On): Thread {
   worker.on('messageerror', () => void end())
   worker.on('error', (error) => {
     cause = error
+    on.ended()
   })
   worker.on('exit', () => {
     on.ended()

@@ -49,11 +49,10 @@ export function openSigningTransport(
   let underWay = 0
   let isClosing = false
 
-  function sendRow(row: ComposedRow): Promise<void> {
+  function sendRow(row: ComposedRow, queue = rows): Promise<void> {
     return new Promise((resolve) => {
       if (row.length === 0) return resolve()
       const all = { row, next: 0, left: row.length, whenSettled: resolve }
-      const queue = row.length === 1 ? lone : rows
       queue.push(all)
       proceed()
       if (all.next < row.length) dropInTime(all, queue)
@@ -157,21 +156,24 @@ export function openSigningTransport(
       )
   }
 
+  async function send(letter: Composed & Outgoing): Promise<Outcome> {
+    let outcome: Outcome = notStarted
+    const row: ComposedRow = {
+      length: 1,
+      until: letter.until ?? Number.POSITIVE_INFINITY,
+      mayStart: letter.mayStart,
+      open: () => (letter.mayStart() ? letter : null),
+      settle: (_, told) => {
+        outcome = told
+      },
+    }
+    await sendRow(row, lone)
+    return outcome
+  }
+
   return {
-    sendRow,
-    send: async (letter) => {
-      let outcome: Outcome = notStarted
-      await sendRow({
-        length: 1,
-        until: letter.until ?? Number.POSITIVE_INFINITY,
-        mayStart: letter.mayStart,
-        open: () => (letter.mayStart() ? letter : null),
-        settle: (_, told) => {
-          outcome = told
-        },
-      })
-      return outcome
-    },
+    sendRow: (row) => sendRow(row),
+    send,
     async close() {
       isClosing = true
       proceed()
