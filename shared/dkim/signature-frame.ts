@@ -2,7 +2,7 @@ import { header } from '../letter/header-lines.ts'
 import type { DkimKey } from './dkim-key.ts'
 
 /** The tags of a signature that are the same for all readers of a letter: those before the time and the body's hash, and those after. */
-export type Frame = { readonly before: Part; readonly after: Part }
+type Frame = { readonly before: Part; readonly after: Part }
 
 /** Tags as they are signed, and folded as they are written. */
 type Part = { readonly value: string; readonly folded: string }
